@@ -1,0 +1,244 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// command is a subcommand before it becomes a *cli.Command: what the help, the option files and the tests look at too.
+type command struct {
+	name    string
+	usage   string // one line
+	args    string // the synopsis after the name
+	about   string // paragraphs
+	example []example
+	options []*option
+	run     func(ctx context.Context) error
+}
+
+// example is a command line and what it does.
+type example struct{ line, what string }
+
+// tree returns the commands in the order of the help.
+func tree(env *Env) []*command {
+	return []*command{pubCommand(env), subCommand(env), brokerCommand(env), demoCommand(env)}
+}
+
+// Run runs the command line of env and returns the exit status. Errors have been printed.
+func Run(ctx context.Context, env Env) int {
+	err := interruption(ctx, newApp(&env).RunContext(ctx, env.Args))
+	printError(env.Stderr, err)
+	return statusOf(err)
+}
+
+func newApp(env *Env) *cli.App {
+	commands := tree(env)
+	app := &cli.App{
+		Name: "mq", HideHelp: true, HideVersion: true, DisableSliceFlagSeparator: true,
+		Writer: env.Stdout, ErrWriter: env.Stderr,
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return flagError("mq", err, nil) },
+	}
+	var version, help bool
+	app.Flags = []cli.Flag{
+		&option{name: "help", usage: "print this help", set: setBool(&help)},
+		&option{name: "version", usage: "print the version", set: setBool(&version)},
+	}
+	app.Action = func(c *cli.Context) error {
+		switch {
+		case version:
+			_, err := fmt.Fprintf(env.Stdout, "mq %s\n", env.Version)
+			return err
+		case help:
+			return write(env.Stdout, appHelp(commands))
+		case c.Args().Present():
+			return unknownCommand(c.Args().First(), commands)
+		}
+		return usagef("which command?").hint("mq %s, or `mq --help`", wordList(names(commands)))
+	}
+	for _, cmd := range commands {
+		app.Commands = append(app.Commands, cmd.cli(env, commands))
+	}
+	app.Commands = append(app.Commands, helpCommand(env, commands))
+	return app
+}
+
+func helpCommand(env *Env, commands []*command) *cli.Command {
+	return &cli.Command{Name: "help", HideHelp: true, SkipFlagParsing: true, Action: func(c *cli.Context) error {
+		if !c.Args().Present() {
+			return write(env.Stdout, appHelp(commands))
+		}
+		for _, cmd := range commands {
+			if cmd.name == c.Args().First() {
+				return write(env.Stdout, commandHelp(cmd))
+			}
+		}
+		return unknownCommand(c.Args().First(), commands)
+	}}
+}
+
+func write(w io.Writer, s string) error {
+	_, err := io.WriteString(w, s)
+	return err
+}
+
+// cli wraps cmd for the flag library. Before run, the environment and the option files have been applied and every value
+// has been read.
+func (cmd *command) cli(env *Env, all []*command) *cli.Command {
+	var help bool
+	var file string
+	cmd.options = append(cmd.options,
+		&option{group: groupGeneral, name: "options-file", short: "o", arg: "FILE", usage: "read options from FILE, one a line, instead of the default files", set: setString(&file)},
+		&option{group: groupGeneral, name: "help", usage: "print this help", env: noVariable, set: setBool(&help)},
+		&option{group: groupGeneral, name: "version", usage: "print the version", env: noVariable, set: setBool(new(bool))})
+	c := &cli.Command{
+		Name: cmd.name, Usage: cmd.usage, HideHelp: true, HideHelpCommand: true,
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return flagError("mq "+cmd.name, err, cmd.options) },
+	}
+	for _, o := range cmd.options {
+		c.Flags = append(c.Flags, o)
+	}
+	c.Action = func(c *cli.Context) error {
+		switch {
+		case help:
+			return write(env.Stdout, commandHelp(cmd))
+		case cmd.option("version").count > 0:
+			_, err := fmt.Fprintf(env.Stdout, "mq %s\n", env.Version)
+			return err
+		case c.Args().Present():
+			return leftover(cmd, c.Args().Slice())
+		}
+		if err := applyDefaults(env, cmd, all, file); err != nil {
+			return err
+		}
+		for _, o := range cmd.options {
+			if o.err != nil {
+				return o.err
+			}
+		}
+		return cmd.run(c.Context)
+	}
+	return c
+}
+
+func (cmd *command) option(name string) *option {
+	i := slices.IndexFunc(cmd.options, func(o *option) bool { return o.name == name })
+	if i < 0 {
+		return nil
+	}
+	return cmd.options[i]
+}
+
+func names(commands []*command) []string {
+	var out []string
+	for _, c := range commands {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+func unknownCommand(name string, commands []*command) error {
+	e := usagef("unknown command %q", name)
+	if near := nearest(name, names(commands)); near != "" {
+		return e.hint("did you mean `mq %s`?", near)
+	}
+	return e.hint("the commands are %s", wordList(names(commands)))
+}
+
+// leftover refuses arguments that are no options: the flag library stops reading options at the first of them.
+func leftover(cmd *command, args []string) error {
+	e := usagef("unexpected argument %q", args[0])
+	switch {
+	case cmd.name == "pub" && len(args) >= 2 && !strings.HasPrefix(args[1], "-"):
+		return e.hint("the topic goes after -t and the message after -m: mq pub -t %q -m %q", args[0], args[1])
+	case cmd.option("topic") != nil && cmd.option("topic").count == 0:
+		return e.hint("a topic goes after -t: mq %s -t %q", cmd.name, args[0])
+	case len(args) > 1 && strings.HasPrefix(args[1], "-"):
+		return e.hint("everything mq %s takes is an option with a name; quote values with spaces. What follows (%s) was not read", cmd.name, strings.Join(optionWords(args[1:]), " "))
+	}
+	return e.hint("everything mq %s takes is an option with a name; quote values with spaces. See `mq %s --help`", cmd.name, cmd.name)
+}
+
+// optionWords leaves out everything that may be a value, which may be a secret.
+func optionWords(args []string) []string {
+	return slices.DeleteFunc(slices.Clone(args), func(s string) bool { return !strings.HasPrefix(s, "-") })
+}
+
+// flagError turns the flag library's message into ours.
+func flagError(command string, err error, options []*option) error {
+	msg := err.Error()
+	if errors.Is(err, flag.ErrHelp) { // the library's answer to an undeclared -h
+		msg = "flag provided but not defined: -h"
+	}
+	if name, ok := strings.CutPrefix(msg, "flag provided but not defined: -"); ok {
+		e := usagef("unknown option %q", dashed(name))
+		var known []string
+		for _, o := range options {
+			known = append(known, o.name)
+		}
+		if near := nearest(name, known); near != "" {
+			e = e.hint("did you mean --%s?", near)
+		}
+		return e.hint("`%s --help` lists the options", command)
+	}
+	if name, ok := strings.CutPrefix(msg, "flag needs an argument: -"); ok {
+		return usagef("%s needs a value", dashed(name)).hint("`%s --help` lists the options", command)
+	}
+	return usagef("%s", msg).hint("`%s --help` lists the options", command)
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// nearest returns the word of the list that name was probably meant to be, or "".
+func nearest(name string, list []string) string {
+	best, distance := "", len(name)/3+2
+	for _, w := range list {
+		if d := editDistance(name, w); d < distance {
+			best, distance = w, d
+		}
+	}
+	return best
+}
+
+// editDistance counts the letters to add, drop or change to make b of a.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// reasonOf strips the operation and the path from a file error; the message has them already.
+func reasonOf(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

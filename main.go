@@ -1,0 +1,93 @@
+// Command mq is an MQTT toolkit for the shell.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
+
+	"mq/commands"
+)
+
+// version is stamped by the release build.
+var version = ""
+
+func main() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go awaitSignals(cancel)
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of Write, which ends a command quietly
+	os.Exit(commands.Run(ctx, commands.Env{
+		Args:       os.Args,
+		Stdin:      os.Stdin,
+		Stdout:     os.Stdout,
+		Stderr:     os.Stderr,
+		StdinTTY:   isTerminal(os.Stdin),
+		StdoutTTY:  isTerminal(os.Stdout),
+		StderrTTY:  isTerminal(os.Stderr),
+		TermSize:   termSize,
+		ReadSecret: readSecret,
+		Getenv:     os.Getenv,
+		Now:        time.Now,
+		Pid:        os.Getpid(),
+		Version:    buildVersion(),
+	}))
+}
+
+// awaitSignals ends the context at the first signal. The second one kills: whoever asks twice does not want to wait.
+func awaitSignals(cancel context.CancelCauseFunc) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	cancel(&commands.Interrupted{Signal: <-c})
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+}
+
+func isTerminal(f *os.File) bool {
+	return isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd())
+}
+
+func termSize() (width, height int) {
+	for _, f := range []*os.File{os.Stdout, os.Stderr} {
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil {
+			return w, h
+		}
+	}
+	return 0, 0
+}
+
+// readSecret asks on the terminal itself, so that standard input stays free for messages.
+func readSecret(prompt string) (string, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		tty = os.Stdin
+	} else {
+		defer tty.Close()
+	}
+	out := tty
+	if err != nil {
+		out = os.Stderr
+	}
+	if _, err := out.WriteString(prompt); err != nil {
+		return "", err
+	}
+	b, err := term.ReadPassword(int(tty.Fd()))
+	_, werr := out.WriteString("\n")
+	return string(b), errors.Join(err, werr)
+}
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") {
+		return info.Main.Version
+	}
+	return "development"
+}
