@@ -68,11 +68,7 @@ func TestAnnotateGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+	if diff := cmp.Diff(readText(t, file), out.String()); diff != "" {
 		t.Errorf("%s (-want +got), rewrite it with -update:\n%s", file, diff)
 	}
 }

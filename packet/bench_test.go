@@ -65,7 +65,7 @@ var fast = func() map[string]func() {
 		"lint/publish-q0-3.1.1":       func() { clean(Lint(q0, V311, ServerToClient)) },
 		"lint/puback":                 func() { clean(Lint(puback, V311, ServerToClient)) },
 		"append/publish-q1-5.0-props": func() { must(p.Decode(q5, V5)); appended(p.Append(out[:0], V5)) },
-		"append/message-q1-3.1.1":     func() { appended(AppendMessage(out[:0], V311, &message, nil)) },
+		"append/message-q1-3.1.1":     func() { appended(message.Append(out[:0], V311)) },
 		"append/puback":               func() { appended((&Puback{PacketID: 1}).Append(out[:0], V311)) },
 		"append/pubrel":               func() { appended((&Pubrel{PacketID: 1}).Append(out[:0], V5)) },
 		"append/pingreq":              func() { appended((&Pingreq{}).Append(out[:0], V5)) },

@@ -9,7 +9,7 @@ type Packet interface {
 	// express; b is then returned as it was and the error is an *Error.
 	Append(b []byte, v Version) ([]byte, error)
 	// Decode reads the packet at the start of b as Decode does, into the receiver, and returns its length in bytes. It
-	// refuses a packet of another type.
+	// refuses a packet of another type. After an error the receiver's fields mean nothing.
 	Decode(b []byte, v Version) (int, error)
 
 	decode(r *reader)

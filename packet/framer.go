@@ -85,12 +85,18 @@ func (f *Framer) Next() ([]byte, error) {
 	case err == ErrTruncated:
 		return nil, ErrTruncated
 	case err != nil:
-		return nil, &Error{Type: h.Type, Field: "Remaining Length", Offset: 1, Err: ErrMalformed, Rule: "§2.1.4", Text: ruleLongLength.Text, Code: ReasonMalformedPacket}
+		return nil, &Error{
+			Type: h.Type, Field: "Remaining Length", Offset: 1, Err: ErrMalformed, Version: V5, Rule: ruleLongLength.ID(V5),
+			Text: ruleLongLength.Text, Code: ruleLongLength.Code,
+		}
 	}
 	n := h.Total()
 	switch {
 	case f.Limit > 0 && n > f.Limit:
-		return nil, &Error{Type: h.Type, Field: "Remaining Length", Offset: 1, Err: ErrTooLarge, Text: fmt.Sprintf("the packet has %d bytes, the limit is %d", n, f.Limit), Code: ReasonPacketTooLarge}
+		return nil, &Error{
+			Type: h.Type, Field: "Remaining Length", Offset: 1, Err: ErrTooLarge, Code: ReasonPacketTooLarge,
+			Text: fmt.Sprintf("the packet has %d bytes, the limit is %d", n, f.Limit),
+		}
 	case n > len(b):
 		return nil, ErrTruncated
 	}

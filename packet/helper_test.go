@@ -4,12 +4,23 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// readText reads a test file, whatever line ends a checkout gave it.
+func readText(t testing.TB, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(b), "\r\n", "\n")
+}
 
 // roundTrip asks that p is encoded as the hex digits say, and that they decode to p by both ways.
 func roundTrip(t *testing.T, v Version, p Packet, digits string) {

@@ -11,4 +11,6 @@ type Message struct {
 	Dup bool
 	// PacketID is the packet identifier, 1 to 65535, and 0 at QoS 0.
 	PacketID uint16
+	// Properties are those of a 5.0 PUBLISH, nil before. A topic alias among them means something to one connection only.
+	Properties Properties
 }

@@ -21,7 +21,7 @@ func (p *Publish) Type() Type { return PUBLISH }
 func (p *Publish) Message() Message {
 	return Message{
 		Topic: string(p.Topic), Payload: append([]byte(nil), p.Payload...), QoS: p.QoS, Retain: p.Retain, Dup: p.Dup,
-		PacketID: p.PacketID,
+		PacketID: p.PacketID, Properties: append(Properties(nil), p.Properties...),
 	}
 }
 
@@ -80,10 +80,10 @@ func (p *Publish) Append(b []byte, v Version) ([]byte, error) {
 	return appendPublish(b, v, p, p.Topic)
 }
 
-// AppendMessage appends a PUBLISH of m to b, with the properties, which must be nil before 5.0. It spares a caller that
-// holds the topic as a string the copy that Publish would need.
-func AppendMessage(b []byte, v Version, m *Message, properties Properties) ([]byte, error) {
-	p := Publish{Dup: m.Dup, QoS: m.QoS, Retain: m.Retain, PacketID: m.PacketID, Properties: properties, Payload: m.Payload}
+// Append appends m to b as a PUBLISH of version v. It spares a caller that holds the topic as a string the copy that
+// Publish would need.
+func (m *Message) Append(b []byte, v Version) ([]byte, error) {
+	p := Publish{Dup: m.Dup, QoS: m.QoS, Retain: m.Retain, PacketID: m.PacketID, Properties: m.Properties, Payload: m.Payload}
 	return appendPublish(b, v, &p, m.Topic)
 }
 

@@ -34,10 +34,10 @@ func TestPublishRefuses(t *testing.T) {
 	refuses(t, V311, &Publish{Topic: topic, Payload: make([]byte, MaxRemainingLength-2)}, ErrTooLarge, "Remaining Length")
 }
 
-func TestAppendMessage(t *testing.T) {
+func TestMessageAppend(t *testing.T) {
 	m := Message{Topic: "a/b", Payload: []byte("x"), QoS: 1, Retain: true, Dup: true, PacketID: 7}
 	p := Publish{Topic: []byte("a/b"), Payload: []byte("x"), QoS: 1, Retain: true, Dup: true, PacketID: 7}
-	got, err := AppendMessage(nil, V311, &m, nil)
+	got, err := m.Append(nil, V311)
 	want, err2 := p.Append(nil, V311)
 	if err != nil || err2 != nil || !bytes.Equal(got, want) {
 		t.Fatalf("% x, %v; want % x, %v", got, err, want, err2)
@@ -46,12 +46,12 @@ func TestAppendMessage(t *testing.T) {
 		t.Errorf("Message = %+v, want %+v", back, m)
 	}
 	m.Topic = strings.Repeat("t", MaxStringLen+1)
-	if _, err := AppendMessage(nil, V311, &m, nil); err == nil {
+	if _, err := m.Append(nil, V311); err == nil {
 		t.Error("a topic of 65,536 bytes was accepted")
 	}
 }
 
-// Test_MQTT_3_3_1_2 and its like are in the vectors; here is that what is decoded aliases the input.
+// TestPublishAliases asks that what is decoded shares the input's memory, and that a Message does not.
 func TestPublishAliases(t *testing.T) {
 	b := []byte("\x30\x06\x00\x03a/bx")
 	var p Publish

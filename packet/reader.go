@@ -136,6 +136,9 @@ func (r *reader) str(name string, missing, encoding *Rule) []byte {
 
 // text judges the characters of a string that begins at byte at.
 func (r *reader) text(name string, s []byte, at int, encoding *Rule) {
+	if printable(s) {
+		return
+	}
 	if !utf8.Valid(s) { // [MQTT-1.5.4-1]; surrogates are no valid UTF-8 to Go either
 		r.fault(encoding, name, at, at+len(s))
 	}
@@ -147,29 +150,6 @@ func (r *reader) text(name string, s []byte, at int, encoding *Rule) {
 			r.fault(&ruleControl, name, at+start, at+end)
 		}
 	}
-}
-
-// discouraged returns the place of the first control character or non-character of s, other than U+0000 (section 1.5.4).
-func discouraged(s []byte) (start, end int) {
-	for i := 0; i < len(s); {
-		if s[i] >= 0x20 && s[i] < 0x7f {
-			i++
-			continue
-		}
-		c, n := utf8.DecodeRune(s[i:])
-		switch {
-		case c == utf8.RuneError || c == 0:
-		case c < 0x20, c >= 0x7f && c < 0xa0, c >= 0xfdd0 && c <= 0xfdef, c&0xfffe == 0xfffe:
-			return i, i + n
-		}
-		i += n
-	}
-	return 0, 0
-}
-
-// wildcard reports whether a topic name holds "+" or "#".
-func wildcard(s []byte) bool {
-	return bytes.IndexByte(s, '+') >= 0 || bytes.IndexByte(s, '#') >= 0
 }
 
 // finish judges what is left over and returns the length of the packet.

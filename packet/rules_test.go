@@ -2,7 +2,6 @@ package packet
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,12 +12,8 @@ type wRule struct{ key, v311, v5, who, severity, code string }
 
 func loadRules(t *testing.T) map[string]wRule {
 	t.Helper()
-	text, err := os.ReadFile("testdata/w_rules.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
 	rows := map[string]wRule{}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(readText(t, "testdata/w_rules.txt")) {
 		c := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		if strings.HasPrefix(line, "#") || len(c) != 6 {
 			continue

@@ -6,9 +6,6 @@ import "fmt"
 // subscription identifier: 268,435,455 (section 1.5.5 of 5.0, 2.2.3 of 3.1.1).
 const MaxRemainingLength = 268_435_455
 
-// maxHeaderLen is the greatest length of a fixed header: the type byte and four length bytes.
-const maxHeaderLen = 5
-
 // Varint reads the variable byte integer at the start of b and returns its value and length, 1 to 4 bytes. The error is
 // ErrTruncated when b ends inside it and ErrMalformed when it is longer than four bytes. A longer spelling than needed
 // is accepted; VarintLen tells.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -38,12 +37,8 @@ func loadVectors(t testing.TB) []vector {
 	}
 	var all []vector
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
 		base := strings.TrimSuffix(filepath.Base(file), ".txt")
-		for i, part := range strings.Split(string(text), "\n---\n") {
+		for i, part := range strings.Split(readText(t, file), "\n---\n") {
 			v, err := parseVector(part)
 			if err != nil {
 				t.Fatalf("%s, vector %d: %v", file, i+1, err)
