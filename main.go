@@ -33,7 +33,7 @@ func main() {
 		StdoutTTY:  isTerminal(os.Stdout),
 		StderrTTY:  isTerminal(os.Stderr),
 		TermSize:   termSize,
-		ReadSecret: readSecret,
+		ReadSecret: func(prompt string) (string, error) { return readSecret(ctx, prompt) },
 		Getenv:     os.Getenv,
 		Now:        time.Now,
 		Pid:        os.Getpid(),
@@ -62,24 +62,38 @@ func termSize() (width, height int) {
 	return 0, 0
 }
 
-// readSecret asks on the terminal itself, so that standard input stays free for messages.
-func readSecret(prompt string) (string, error) {
+// readSecret asks on the terminal itself, so that standard input stays free for messages. When ctx ends the terminal is
+// given back as it was.
+func readSecret(ctx context.Context, prompt string) (string, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		tty = os.Stdin
-	} else {
-		defer tty.Close()
+		return "", errors.New("there is no terminal to ask on")
 	}
-	out := tty
+	defer tty.Close()
+	fd := int(tty.Fd())
+	before, err := term.GetState(fd)
 	if err != nil {
-		out = os.Stderr
-	}
-	if _, err := out.WriteString(prompt); err != nil {
 		return "", err
 	}
-	b, err := term.ReadPassword(int(tty.Fd()))
-	_, werr := out.WriteString("\n")
-	return string(b), errors.Join(err, werr)
+	if _, err := tty.WriteString(prompt); err != nil {
+		return "", err
+	}
+	type answer struct {
+		text []byte
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		answered <- answer{text, err}
+	}()
+	select {
+	case a := <-answered:
+		_, err := tty.WriteString("\n")
+		return string(a.text), errors.Join(a.err, err)
+	case <-ctx.Done():
+		return "", errors.Join(context.Cause(ctx), term.Restore(fd, before))
+	}
 }
 
 func buildVersion() string {

@@ -22,8 +22,11 @@ const (
 	// publishStall is how long paho may take to accept a message before the connection is taken for broken. Its writers
 	// never wait for the socket, so that only a connection that is being torn down gets there.
 	publishStall = 2 * time.Second
-	// closeGrace bounds each step of Close.
+	// closeGrace bounds how long Close waits for the handshakes of received messages.
 	closeGrace = time.Second
+	// disconnectQuiesce is how long, in milliseconds, paho may take to write its DISCONNECT. It is long because all that
+	// was published before goes first; the connection has its own patience with a server that does not read.
+	disconnectQuiesce = 24 * 60 * 60 * 1000
 	// stableAfter is how long a connection must have been up to count as a success.
 	stableAfter = 5 * time.Second
 )
@@ -460,18 +463,20 @@ func (s *pahoSession) Close() error {
 	_ = s.ledger.settle(ctx) // what is not settled by then is delivered again, as QoS 1 and 2 provide
 	s.mu.Lock()
 	s.closing = true
-	ended := s.err
-	c := s.conn
+	ended, c := s.err, s.conn
 	s.mu.Unlock()
 	select {
 	case <-s.done:
 		return ended
 	default:
 	}
-	s.client.Disconnect(uint(closeGrace / time.Millisecond))
-	err := c.transport.failed()
+	go s.client.Disconnect(disconnectQuiesce)
+	err := c.transport.awaitClose()
 	s.end(nil)
-	return err
+	if err != nil {
+		return &LostError{Addr: s.opts.Addr(), Reason: plainReason(err), Err: err}
+	}
+	return nil
 }
 
 // Done implements Session.

@@ -102,16 +102,12 @@ func (c *pahoConn) Write(b []byte) (int, error) {
 	case packet.PUBACK, packet.PUBCOMP:
 		c.s.ledger.settled(tailID(b))
 	case packet.DISCONNECT:
-		c.flushBounded()
+		// What is behind the packets of QoS 0 must reach the socket before paho closes it.
+		if err := c.transport.flush(c.s.opts.ConnectTimeout); err != nil {
+			return 0, err
+		}
 	}
 	return len(b), nil
-}
-
-// flushBounded waits for the buffer to reach the socket, but not for a server that has stopped reading.
-func (c *pahoConn) flushBounded() {
-	t := time.AfterFunc(time.Second, func() { c.transport.close() })
-	defer t.Stop()
-	_ = c.transport.flush()
 }
 
 // busy reports whether packets are about to be written: messages that are on their way through paho, and answers to what

@@ -20,6 +20,8 @@ type Tap func(d packet.Direction, b []byte)
 const (
 	// coalesceMax is how many bytes may wait for the socket before senders of messages are held back.
 	coalesceMax = 256 << 10
+	// coalescePiece is the most that goes into one system call.
+	coalescePiece = 64 << 10
 	// coalesceEnough is how many bytes are worth a system call of their own.
 	coalesceEnough = 32 << 10
 	// coalesceDelay is the longest a packet waits for company.
@@ -44,6 +46,7 @@ type transport struct {
 	buf      []byte    // waiting to be written
 	spare    []byte    // the other buffer
 	flushing bool      // a system call is under way
+	sent     uint64    // bytes the operating system has taken
 	closed   bool
 	err      error
 	wake     chan struct{}
@@ -116,15 +119,35 @@ func (t *transport) waitBelow(ctx context.Context, limit int) error {
 	return t.err
 }
 
-// flush waits until everything written so far has been handed to the operating system.
-func (t *transport) flush() error {
+// errStalled is the transport's error when the server has stopped reading.
+var errStalled = errors.New("the server has stopped reading")
+
+// flush waits until everything written so far has been handed to the operating system, however long that takes, as long
+// as there is progress: without any for the time of patience the transport fails with errStalled.
+func (t *transport) flush(patience time.Duration) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for (len(t.buf) > 0 || t.flushing) && t.err == nil {
-		t.cond.Wait()
+	for t.pending() {
+		before, expired := t.sent, false
+		timer := time.AfterFunc(patience, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			expired = true
+			t.cond.Broadcast()
+		})
+		for t.pending() && t.sent == before && !expired {
+			t.cond.Wait()
+		}
+		timer.Stop()
+		if t.pending() && t.sent == before {
+			t.err = errStalled
+		}
 	}
 	return t.err
 }
+
+// pending reports, with the lock held, whether bytes wait for the socket and may still get there.
+func (t *transport) pending() bool { return (len(t.buf) > 0 || t.flushing) && t.err == nil }
 
 func (t *transport) flushLoop() {
 	for range t.wake {
@@ -152,14 +175,31 @@ func (t *transport) flushOnce() bool {
 	t.buf, t.flushing = t.spare[:0], true
 	t.cond.Broadcast()
 	t.mu.Unlock()
-	_, err := t.conn.Write(b)
+	err := t.writeOut(b)
 	t.mu.Lock()
 	t.spare, t.flushing = b[:0], false
 	if err != nil && t.err == nil {
 		t.err = err
 		go t.onFail(err)
 	}
+	t.cond.Broadcast()
 	return true
+}
+
+// writeOut writes b in pieces, so that flush sees progress on a slow link.
+func (t *transport) writeOut(b []byte) error {
+	for len(b) > 0 {
+		n, err := t.conn.Write(b[:min(len(b), coalescePiece)])
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+		t.mu.Lock()
+		t.sent += uint64(n)
+		t.cond.Broadcast()
+		t.mu.Unlock()
+	}
+	return nil
 }
 
 // gather waits, for a bounded time, while busy says that more packets are about to be written: a lone packet leaves at
@@ -197,6 +237,16 @@ func (t *transport) close() error {
 	default:
 	}
 	return t.conn.Close()
+}
+
+// awaitClose waits for close and returns the error the transport had failed with before, if any.
+func (t *transport) awaitClose() error {
+	t.mu.Lock()
+	for !t.closed {
+		t.cond.Wait()
+	}
+	t.mu.Unlock()
+	return t.failed()
 }
 
 // failed returns the socket's error, nil after close.
