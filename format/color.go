@@ -84,6 +84,13 @@ type Palette struct {
 	Error, Hint, Dim Style
 	// In and Out mark the direction of a packet, from and to the broker.
 	In, Out Style
+	// Fields tell neighbouring fields of a packet apart.
+	Fields [4]Style
+}
+
+// field returns the style of the n-th field of a packet.
+func (p *Palette) field(n int) Style {
+	return p.Fields[n%len(p.Fields)]
 }
 
 // NewPalette returns the colours of mq, or the zero Palette if they are not enabled. They are the ones that stay
@@ -102,6 +109,7 @@ func NewPalette(enabled bool) Palette {
 		Dim:       newStyle(color.Faint),
 		In:        newStyle(color.FgGreen),
 		Out:       newStyle(color.FgCyan),
+		Fields:    [4]Style{newStyle(color.FgCyan), newStyle(color.FgMagenta), newStyle(color.FgGreen), newStyle(color.FgRed)},
 	}
 }
 

@@ -56,8 +56,21 @@ func TestPalette(t *testing.T) {
 	unreadable := regexp.MustCompile(`\b(30|33|34|37|9[0-7])\b`)
 	v := reflect.ValueOf(NewPalette(true))
 	var b strings.Builder
+	named := make(map[string]Style)
+	var order []string
+	add := func(name string, st any) { order, named[name] = append(order, name), st.(Style) }
 	for i := range v.NumField() {
-		st := v.Field(i).Interface().(Style)
+		name := v.Type().Field(i).Name
+		if f := v.Field(i); f.Kind() == reflect.Array {
+			for j := range f.Len() {
+				add(fmt.Sprintf("%s[%d]", name, j), f.Index(j).Interface())
+			}
+			continue
+		}
+		add(name, v.Field(i).Interface())
+	}
+	for _, name := range order {
+		st := named[name]
 		s := st.Sprint("text")
 		if string(st.Append(nil, "text")) != s {
 			t.Errorf("Append and Sprint differ for %q", s)
@@ -65,7 +78,7 @@ func TestPalette(t *testing.T) {
 		if unreadable.MatchString(s) {
 			t.Errorf("%q is hard to read on some backgrounds", s)
 		}
-		fmt.Fprintf(&b, "%s %q\n", v.Type().Field(i).Name, s)
+		fmt.Fprintf(&b, "%s %q\n", name, s)
 	}
 	golden(t, "palette.txt", b.String())
 	if NewPalette(false) != (Palette{}) || (Style{}).Sprint("text") != "text" {
