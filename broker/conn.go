@@ -20,8 +20,9 @@ type conn struct {
 	remote  string
 	session *session
 
-	mu  sync.Mutex
-	buf []byte
+	mu     sync.Mutex
+	buf    []byte
+	broken bool // a write failed
 }
 
 func newConn(nc net.Conn, network string) *conn {
@@ -33,35 +34,49 @@ func newConn(nc net.Conn, network string) *conn {
 }
 
 // Write sends p, one whole packet, unless it is a PUBLISH with another one already waiting behind it: then p waits for
-// that one, whose write (or flush) is certain to come.
+// that one, whose write (or flush) is certain to come. It never fails: a connection that breaks is noticed where it is
+// read. mochi drops a QoS 2 message whose PUBREC cannot be written, but remembers the PUBREC, so that the message would
+// be taken for delivered when the client sends it again.
 func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wait := p[0]>>4 == packets.Publish && c.session.queued() > 0
-	if len(c.buf) == 0 && !wait {
-		return c.Conn.Write(p)
+	switch {
+	case c.broken:
+	case len(c.buf) == 0 && !wait:
+		_, err := c.Conn.Write(p)
+		c.failed(err)
+	default:
+		c.buf = append(c.buf, p...)
+		if !wait || len(c.buf) >= maxBuffered {
+			c.flushLocked()
+		}
 	}
-	c.buf = append(c.buf, p...)
-	if wait && len(c.buf) < maxBuffered {
-		return len(p), nil
+	return len(p), nil
+}
+
+// failed makes sure that the reading side learns of an error of the writing side.
+func (c *conn) failed(err error) {
+	if err != nil && !c.broken {
+		c.broken = true
+		go func() { _ = c.abort() }()
 	}
-	return len(p), c.flushLocked()
 }
 
 // flush writes what is held back. It must be called before the writer of the queue waits for anything.
 func (c *conn) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.flushLocked()
+	c.flushLocked()
 }
 
-func (c *conn) flushLocked() error {
-	if len(c.buf) == 0 {
-		return nil
+func (c *conn) flushLocked() {
+	if len(c.buf) == 0 || c.broken {
+		return
 	}
 	_, err := c.Conn.Write(c.buf)
 	c.buf = c.buf[:0]
-	return err
+	c.failed(err)
 }
 
 // abort closes the connection without a goodbye of any protocol layer.
