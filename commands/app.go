@@ -179,6 +179,9 @@ func flagError(command string, err error, options []*option) error {
 		msg = "flag provided but not defined: -h"
 	}
 	if name, ok := strings.CutPrefix(msg, "flag provided but not defined: -"); ok {
+		if letters := joined(name, options); letters != "" {
+			return usagef("unknown option %q", "-"+name).hint("letters are not joined: write %s", letters)
+		}
 		e := usagef("unknown option %q", dashed(name))
 		var known []string
 		for _, o := range options {
@@ -193,6 +196,21 @@ func flagError(command string, err error, options []*option) error {
 		return usagef("%s needs a value", dashed(name)).hint("`%s --help` lists the options", command)
 	}
 	return usagef("%s", msg).hint("`%s --help` lists the options", command)
+}
+
+// joined takes name for single letters in one word, as "-dv", and returns them apart; "" if it is no such word.
+func joined(name string, options []*option) string {
+	var apart []string
+	for _, r := range name {
+		if !slices.ContainsFunc(options, func(o *option) bool { return o.short == string(r) && o.arg == "" }) {
+			return ""
+		}
+		apart = append(apart, "-"+string(r))
+	}
+	if len(apart) < 2 {
+		return ""
+	}
+	return strings.Join(apart, " ")
 }
 
 func dashed(name string) string {

@@ -128,7 +128,7 @@ func (o *brokerOptions) build(env *Env) (broker.Options, error) {
 		}
 		defer f.Close()
 		if b.Users, err = broker.ParseUsers(f, o.users); err != nil {
-			return b, err
+			return b, usersError(err)
 		}
 	}
 	if o.verbose > 0 {
@@ -137,6 +137,15 @@ func (o *brokerOptions) build(env *Env) (broker.Options, error) {
 		}
 	}
 	return b, nil
+}
+
+// usersError makes wrong usage of a mistake in a users file.
+func usersError(err error) error {
+	var fe *broker.FileError
+	if errors.As(err, &fe) {
+		return &usageError{msg: fe.Error(), hints: fe.Hints()}
+	}
+	return err
 }
 
 // eventText describes what happened to a client.

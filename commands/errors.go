@@ -106,12 +106,28 @@ func printError(w io.Writer, err error) {
 		return
 	}
 	fmt.Fprintf(w, "mq: %s\n", oneLine(err.Error()))
-	var h interface{ Hints() []string }
-	if errors.As(err, &h) {
-		for _, hint := range h.Hints() {
-			fmt.Fprintf(w, "hint: %s\n", oneLine(hint))
-		}
+	for _, hint := range hintsOf(err) {
+		fmt.Fprintf(w, "hint: %s\n", oneLine(hint))
 	}
+}
+
+// hintsOf returns the hints of the outermost error that has some.
+func hintsOf(err error) []string {
+	for err != nil {
+		if h, ok := err.(interface{ Hints() []string }); ok && len(h.Hints()) > 0 {
+			return h.Hints()
+		}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, e := range joined.Unwrap() {
+				if hints := hintsOf(e); len(hints) > 0 {
+					return hints
+				}
+			}
+			return nil
+		}
+		err = errors.Unwrap(err)
+	}
+	return nil
 }
 
 // oneLine keeps an error on one line and control characters off the terminal, whoever wrote it.

@@ -328,8 +328,8 @@ func (f *connFlags) askPassphrase(env *Env, file string) ([]byte, error) {
 	if s := env.Getenv("MQ_KEY_PASSPHRASE"); s != "" {
 		return []byte(s), nil
 	}
-	if !env.StdinTTY {
-		return nil, usagef("the key %q is encrypted and there is no terminal to ask for its passphrase", file).hint("give --key-passphrase-file FILE or MQ_KEY_PASSPHRASE")
+	if !env.StdinTTY && !env.StderrTTY {
+		return nil, usagef("there is no terminal to ask on").hint("give --key-passphrase-file FILE or MQ_KEY_PASSPHRASE")
 	}
 	s, err := env.ReadSecret(fmt.Sprintf("passphrase of %s: ", file))
 	return []byte(s), err

@@ -15,7 +15,7 @@ const (
 // appHelp is what `mq --help` prints.
 func appHelp(commands []*command) string {
 	var b strings.Builder
-	b.WriteString("mq - everything MQTT from the shell: publish, subscribe, and a broker to try it on\n\n")
+	b.WriteString("mq - MQTT from the shell: publish, subscribe, and a broker to try it on\n\n")
 	b.WriteString("usage: mq COMMAND [options]\n\ncommands:\n")
 	for _, c := range commands {
 		row(&b, "  "+c.name, 12, c.usage)
@@ -27,9 +27,9 @@ func appHelp(commands []*command) string {
 	return b.String()
 }
 
-const sourcesHelp = `Every option is also an environment variable (--keepalive is MQ_KEEPALIVE) and a
-line of ~/.config/mq/config (keepalive 30). The command line comes first, then the
-environment, then files.
+const sourcesHelp = `Every option is also an environment variable (--keepalive is MQ_KEEPALIVE) and
+a line of ~/.config/mq/config (keepalive 30). The command line comes first, then
+the environment, then files.
 `
 
 // exitHelp is the table of exit statuses as text, in ascending order.
@@ -54,9 +54,8 @@ func commandHelp(c *command) string {
 	fmt.Fprintf(&b, "mq %s - %s\n\n", c.name, c.usage)
 	fmt.Fprintf(&b, "usage: mq %s %s\n", c.name, c.args)
 	if c.about != "" {
-		b.WriteString("\n")
 		for _, p := range strings.Split(c.about, "\n\n") {
-			b.WriteString(wrap(p, 0) + "\n")
+			b.WriteString("\n" + wrap(p, 0) + "\n")
 		}
 	}
 	for _, g := range groups(c.options) {

@@ -41,7 +41,7 @@ func pubCommand(env *Env) *command {
 			{"mq pub -t home/heater -q 2 -m 21.5", "one message, delivered exactly once"},
 			{"sensor | mq pub -t home/heater -q 1 -l", "each line of the sensor's output as it comes"},
 			{"mq pub -t home/heater -r -n", "clear the retained message"},
-			{"mq pub -L mqtts://heater@broker.example.com/home/heater --ask-password -f reading.json", "a file, over TLS"},
+			{"mq pub -L mqtts://heater@example.com/home/heater --ask-password -f now.json", "a file, over TLS"},
 		},
 	}
 	const g = groupMessage

@@ -1,0 +1,186 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// testEnv is an empty world: no input, no terminal, no environment, no home.
+func testEnv(args ...string) (env *Env, stdout, stderr *bytes.Buffer) {
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	return &Env{Args: append([]string{"mq"}, args...), Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr,
+		TermSize:   func() (int, int) { return 80, 24 },
+		ReadSecret: func(string) (string, error) { return "", errors.New("no terminal") },
+		Getenv:     func(string) string { return "" }, Now: time.Now, Pid: 4711, Version: "v1.2.3"}, stdout, stderr
+}
+
+func TestEveryCommandHasWhatItNeeds(t *testing.T) {
+	env, _, _ := testEnv()
+	all := tree(env)
+	if len(all) == 0 {
+		t.Fatal("no commands")
+	}
+	for _, cmd := range all {
+		t.Run(cmd.name, func(t *testing.T) {
+			c := cmd.cli(env, all)
+			scripts, err := filepath.Glob("../testdata/script/" + cmd.name + "_*.txtar")
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case len(scripts) == 0:
+				t.Errorf("no testdata/script/%s_*.txtar", cmd.name)
+			case len(cmd.example) == 0:
+				t.Error("no example in its help")
+			case c.OnUsageError == nil:
+				t.Error("no OnUsageError")
+			case cmd.usage == "" || cmd.about == "" || cmd.args == "" || cmd.run == nil:
+				t.Error("usage, about, args or run is missing")
+			}
+			for _, e := range cmd.example {
+				if !strings.Contains(e.line, "mq "+cmd.name) || e.what == "" {
+					t.Errorf("example %q does not show the command, or has no explanation", e.line)
+				}
+			}
+		})
+	}
+}
+
+func TestOptionsOfEachCommand(t *testing.T) {
+	env, _, _ := testEnv()
+	all := tree(env)
+	word := regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	meaning := make(map[string]string) // of a name, in all commands that share connection flags
+	for _, cmd := range all {
+		cmd.cli(env, all)
+		seen := make(map[string]bool)
+		for _, o := range cmd.options {
+			switch {
+			case len(o.usage) < 8:
+				t.Errorf("mq %s --%s: the help says nothing", cmd.name, o.name)
+			case o.group == "":
+				t.Errorf("mq %s --%s: no group", cmd.name, o.name)
+			case o.set == nil:
+				t.Errorf("mq %s --%s: no setter", cmd.name, o.name)
+			case !word.MatchString(o.name):
+				t.Errorf("mq %s --%s: not whole words in kebab-case", cmd.name, o.name)
+			case len(o.short) > 1:
+				t.Errorf("mq %s -%s: not a single letter", cmd.name, o.short)
+			}
+			for _, n := range []string{o.name, o.short, o.variable()} {
+				if n != "" && n != noVariable && seen[n] {
+					t.Errorf("mq %s: two options are called %q", cmd.name, n)
+				}
+				seen[n] = true
+			}
+			for _, r := range o.rivals {
+				if cmd.option(r) == nil {
+					t.Errorf("mq %s --%s: its rival %q does not exist", cmd.name, o.name, r)
+				}
+			}
+			if o.short != "" && cmd.name != "broker" {
+				if other, ok := meaning[o.short]; ok && other != o.name {
+					t.Errorf("-%s is --%s in one command and --%s in another", o.short, other, o.name)
+				}
+				meaning[o.short] = o.name
+			}
+		}
+	}
+}
+
+// helpOf runs mq with args, which must succeed, and returns standard output.
+func helpOf(t *testing.T, args ...string) string {
+	t.Helper()
+	env, stdout, stderr := testEnv(args...)
+	if status := Run(context.Background(), *env); status != 0 || stderr.Len() > 0 {
+		t.Fatalf("mq %s: exit status %d, stderr %q", strings.Join(args, " "), status, stderr)
+	}
+	return stdout.String()
+}
+
+func TestHelpFitsATerminal(t *testing.T) {
+	env, _, _ := testEnv()
+	texts := map[string]string{"mq": helpOf(t, "--help")}
+	for _, cmd := range tree(env) {
+		texts["mq "+cmd.name] = helpOf(t, cmd.name, "--help")
+	}
+	for name, text := range texts {
+		for i, line := range strings.Split(text, "\n") {
+			if n := utf8.RuneCountInString(line); n > 80 {
+				t.Errorf("%s --help line %d has %d columns: %q", name, i+1, n, line)
+			}
+			if strings.TrimRight(line, " ") != line {
+				t.Errorf("%s --help line %d ends with spaces: %q", name, i+1, line)
+			}
+		}
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite the help in README.md")
+
+// The README shows the help between <!-- help: mq pub --help --> and <!-- end -->, and the exit statuses between
+// <!-- exit-statuses --> and <!-- end -->, each in a fenced block.
+var readmeBlock = regexp.MustCompile("(?s)<!-- (help: mq[^>]*|exit-statuses) -->\\s*```[a-z]*\n(.*?)```\\s*<!-- end -->")
+
+func TestReadmeEqualsHelp(t *testing.T) {
+	b, err := os.ReadFile("../README.md")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("there is no README.md yet")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(b), "\r\n", "\n")
+	help, statuses, fresh := 0, 0, text
+	for _, m := range readmeBlock.FindAllStringSubmatch(text, -1) {
+		want := exitHelp()
+		if command, ok := strings.CutPrefix(m[1], "help: mq"); ok {
+			want = helpOf(t, strings.Fields(command)...)
+			help++
+		} else {
+			statuses++
+		}
+		fresh = strings.ReplaceAll(fresh, m[0], strings.Replace(m[0], m[2], want, 1))
+		if diff := cmp.Diff(want, m[2]); diff != "" && !*update {
+			t.Errorf("README.md, %s (-want +got):\n%s", m[1], diff)
+		}
+	}
+	if *update && fresh != text {
+		if err := os.WriteFile("../README.md", []byte(fresh), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if markers := strings.Count(text, "<!-- help:") + strings.Count(text, "<!-- exit-statuses"); markers != help+statuses {
+		t.Errorf("README.md has %d markers but %d complete blocks", markers, help+statuses)
+	}
+	if help == 0 || statuses == 0 {
+		t.Errorf("README.md has %d help blocks and %d exit-status blocks, want at least one of each", help, statuses)
+	}
+}
+
+func TestExitStatusTable(t *testing.T) {
+	seen := make(map[int]bool)
+	for _, s := range exitStatuses {
+		if seen[s.code] || s.meaning == "" || s.matches == nil {
+			t.Errorf("row %d: repeated or incomplete", s.code)
+		}
+		seen[s.code] = true
+	}
+	for _, code := range []int{0, 1, 2, 3, 4, 27, 130, 143} {
+		if !seen[code] {
+			t.Errorf("no row for %d", code)
+		}
+	}
+}
