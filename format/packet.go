@@ -8,36 +8,8 @@ import (
 	"mq/packet"
 )
 
-// PacketLine is what one line about a control packet shows.
-type PacketLine struct {
-	Packet packet.Packet
-	Dir    packet.Direction
-	Size   int           // bytes on the wire
-	Since  time.Duration // since the start of the conversation
-	Step   time.Duration // since the packet before, 0 for the first
-}
-
 // payloadShown is how many bytes of a payload a packet line shows.
 const payloadShown = 32
-
-// AppendPacketLine appends one line about a packet: time, direction, type, what matters of its fields, length. Passwords
-// are masked and everything from the network is made safe for a terminal.
-func AppendPacketLine(dst []byte, l PacketLine, p Palette) []byte {
-	arrow, style := "→", p.Out
-	if l.Dir == packet.ServerToClient {
-		arrow, style = "←", p.In
-	}
-	dst = fmt.Appendf(dst, "%8.3f  %9s  ", l.Since.Seconds(), shortDuration(l.Step))
-	dst = style.Append(dst, arrow+" "+l.Packet.Type().String())
-	dst = append(dst, strings.Repeat(" ", 12-len(l.Packet.Type().String()))...)
-	fields := packetFields(l.Packet)
-	dst = append(dst, fields...)
-	if n := cells(fields); n < 44 {
-		dst = append(dst, strings.Repeat(" ", 44-n)...)
-	}
-	dst = p.Dim.Append(dst, fmt.Sprintf("  %d B", l.Size))
-	return append(dst, '\n')
-}
 
 // shortDuration shows a step with three digits: 0.7 ms, 12.3 ms, 1.2 s.
 func shortDuration(d time.Duration) string {
@@ -89,13 +61,13 @@ func packetFields(p packet.Packet) string {
 }
 
 func connectFields(p *packet.Connect) string {
-	parts := []string{"v" + p.Version.String(), fmt.Sprintf("id=%q", safe(p.ClientID))}
+	parts := []string{"v" + p.Version.String(), `id="` + safe(p.ClientID) + `"`}
 	if p.CleanStart {
 		parts = append(parts, "clean")
 	}
 	parts = append(parts, fmt.Sprintf("keepalive=%ds", p.KeepAlive))
 	if p.HasUserName {
-		parts = append(parts, fmt.Sprintf("user=%q", safe(p.UserName)))
+		parts = append(parts, `user="`+safe(p.UserName)+`"`)
 	}
 	if p.HasPassword {
 		parts = append(parts, "password=•••")
