@@ -22,6 +22,9 @@ type command struct {
 	example []example
 	options []*option
 	run     func(ctx context.Context) error
+	// operand takes the arguments that are no options, one at a time; nil for a command that has none.
+	operand func(string) error
+	subs    []*command // named "parent child"; a command that has some does nothing itself
 }
 
 // example is a command line and what it does.
@@ -29,7 +32,7 @@ type example struct{ line, what string }
 
 // tree returns the commands in the order of the help.
 func tree(env *Env) []*command {
-	return []*command{pubCommand(env), subCommand(env), brokerCommand(env), demoCommand(env)}
+	return []*command{pubCommand(env), subCommand(env), inspectCommand(env), brokerCommand(env), demoCommand(env)}
 }
 
 // Run runs the command line of env and returns the exit status. Errors have been printed.
@@ -65,7 +68,7 @@ func newApp(env *Env) *cli.App {
 		return usagef("which command?").hint("mq %s, or `mq --help`", wordList(names(commands)))
 	}
 	for _, cmd := range commands {
-		app.Commands = append(app.Commands, cmd.cli(env, commands))
+		app.Commands = append(app.Commands, cmd.cli(env, allCommands(commands)))
 	}
 	app.Commands = append(app.Commands, helpCommand(env, commands))
 	return app
@@ -76,13 +79,23 @@ func helpCommand(env *Env, commands []*command) *cli.Command {
 		if !c.Args().Present() {
 			return write(env.Stdout, appHelp(commands))
 		}
-		for _, cmd := range commands {
-			if cmd.name == c.Args().First() {
+		name := strings.Join(c.Args().Slice(), " ")
+		for _, cmd := range allCommands(commands) {
+			if cmd.name == name {
 				return write(env.Stdout, commandHelp(cmd))
 			}
 		}
-		return unknownCommand(c.Args().First(), commands)
+		return unknownCommand(name, allCommands(commands))
 	}}
+}
+
+// allCommands lists the commands and, after each, its subcommands.
+func allCommands(commands []*command) []*command {
+	var out []*command
+	for _, c := range commands {
+		out = append(append(out, c), c.subs...)
+	}
+	return out
 }
 
 func write(w io.Writer, s string) error {
@@ -100,21 +113,31 @@ func (cmd *command) cli(env *Env, all []*command) *cli.Command {
 		&option{group: groupGeneral, name: "help", usage: "print this help", env: noVariable, set: setBool(&help)},
 		&option{group: groupGeneral, name: "version", usage: "print the version", env: noVariable, set: setBool(new(bool))})
 	c := &cli.Command{
-		Name: cmd.name, Usage: cmd.usage, HideHelp: true, HideHelpCommand: true,
+		Name: cmd.name[strings.LastIndexByte(cmd.name, ' ')+1:], Usage: cmd.usage, HideHelp: true, HideHelpCommand: true,
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return flagError("mq "+cmd.name, err, cmd.options) },
 	}
 	for _, o := range cmd.options {
 		c.Flags = append(c.Flags, o)
 	}
+	for _, sub := range cmd.subs {
+		c.Subcommands = append(c.Subcommands, sub.cli(env, all))
+	}
 	c.Action = func(c *cli.Context) error {
+		rest, err := cmd.takeOperands(c.Args().Slice())
 		switch {
+		case err != nil:
+			return err
 		case help:
 			return write(env.Stdout, commandHelp(cmd))
 		case cmd.option("version").count > 0:
 			_, err := fmt.Fprintf(env.Stdout, "mq %s\n", env.Version)
 			return err
-		case c.Args().Present():
-			return leftover(cmd, c.Args().Slice())
+		case len(cmd.subs) > 0 && len(rest) > 0:
+			return unknownCommand(cmd.name+" "+rest[0], cmd.subs)
+		case len(cmd.subs) > 0:
+			return usagef("mq %s what?", cmd.name).hint("mq %s, or `mq %s --help`", wordList(names(cmd.subs)), cmd.name)
+		case len(rest) > 0:
+			return leftover(cmd, rest)
 		}
 		if err := applyDefaults(env, cmd, all, file); err != nil {
 			return err
@@ -127,6 +150,35 @@ func (cmd *command) cli(env *Env, all []*command) *cli.Command {
 		return cmd.run(c.Context)
 	}
 	return c
+}
+
+// takeOperands hands the arguments that are no options to a command that takes some. The flag library stops at the first
+// of them; options that follow are read here.
+func (cmd *command) takeOperands(args []string) (rest []string, err error) {
+	if cmd.operand == nil {
+		return args, nil
+	}
+	for len(args) > 0 {
+		if strings.HasPrefix(args[0], "-") && args[0] != "-" {
+			set := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
+			set.SetOutput(io.Discard)
+			for _, o := range cmd.options {
+				if err := o.Apply(set); err != nil {
+					return nil, err
+				}
+			}
+			if err := set.Parse(args); err != nil {
+				return nil, flagError("mq "+cmd.name, err, cmd.options)
+			}
+			args = set.Args()
+			continue
+		}
+		if err := cmd.operand(args[0]); err != nil {
+			return nil, err
+		}
+		args = args[1:]
+	}
+	return nil, nil
 }
 
 func (cmd *command) option(name string) *option {

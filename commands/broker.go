@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -205,4 +206,9 @@ func brokerError(err error) error {
 		return &failure{msg: l.Error(), err: err, hints: l.Hints()}
 	}
 	return err
+}
+
+// serverTLS is the TLS side of a listener that asks nobody for a certificate.
+func serverTLS(cert, key string) (*tls.Config, error) {
+	return tlsconf.ServerConfig(cert, key, "", false)
 }

@@ -33,8 +33,7 @@ func demoCommand(env *Env) *command {
 // demo is one run of `mq demo`.
 type demo struct {
 	env      *Env
-	palette  format.Palette
-	start    time.Time
+	view     *packetView
 	heater   connect.Session
 	messages chan string
 	packets  demoLog
@@ -48,24 +47,18 @@ type demoLog struct {
 	seen map[string]int // by client, direction and packet type
 }
 
-// demoClient writes the lines of one client with its name in front.
-type demoClient struct {
-	log  *demoLog
-	name string
+// Write gathers what the view shows.
+func (l *demoLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
 }
 
-func (c demoClient) Write(b []byte) (int, error) {
-	c.log.mu.Lock()
-	defer c.log.mu.Unlock()
-	fmt.Fprintf(&c.log.buf, "  %-7s%s", c.name, b)
-	return len(b), nil
-}
-
-func (c demoClient) note(d packet.Direction, p packet.Packet) {
-	c.log.mu.Lock()
-	defer c.log.mu.Unlock()
-	c.log.seen[fmt.Sprint(c.name, d, p.Type())]++
-	c.log.cond.Broadcast()
+func (l *demoLog) note(client string, d packet.Direction, t packet.Type) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen[fmt.Sprint(client, d, t)]++
+	l.cond.Broadcast()
 }
 
 // await waits until the client's n-th packet of a type has passed.
@@ -114,9 +107,15 @@ func runDemo(ctx context.Context, env *Env, color string) error {
 		return err
 	}
 	defer s.Close()
-	d := &demo{env: env, start: env.Now(), messages: make(chan string, len(demoSteps)),
-		palette: format.NewPalette(format.UseColor(mode, env.StdoutTTY, env.Getenv))}
+	d := &demo{env: env, messages: make(chan string, len(demoSteps))}
 	d.packets.cond, d.packets.seen = sync.NewCond(&d.packets.mu), make(map[string]int)
+	width, _ := env.TermSize()
+	if !env.StdoutTTY {
+		width = 0
+	}
+	d.view = newPacketView(&d.packets, format.FlowOptions{Width: width, Start: env.Now(),
+		Palette: format.NewPalette(format.UseColor(mode, env.StdoutTTY, env.Getenv))}, env.Now)
+	d.view.seen = d.packets.note
 	return d.run(ctx, s.Addr("tcp"))
 }
 
@@ -168,10 +167,8 @@ func (d *demo) open(ctx context.Context, addr, name string, onMessage func(*pack
 	if err != nil {
 		return nil, err
 	}
-	c := demoClient{log: &d.packets, name: name}
-	v := newPacketView(c, d.palette, d.env.Now, d.start)
-	v.seen = c.note
-	return connect.Open(ctx, connect.Options{Host: host, Port: n, ClientID: name, KeepAlive: connect.DefaultKeepAlive, OnMessage: onMessage, Tap: v.tap})
+	return connect.Open(ctx, connect.Options{Host: host, Port: n, ClientID: name, KeepAlive: connect.DefaultKeepAlive, OnMessage: onMessage,
+		Tap: d.view.connection(name, "broker")})
 }
 
 // step publishes one message and shows its way to the screen.

@@ -36,6 +36,11 @@ type timeoutError struct{ what string }
 
 func (e *timeoutError) Error() string { return e.what }
 
+// expectationError says that something the user demanded did not hold.
+type expectationError struct{ what string }
+
+func (e *expectationError) Error() string { return e.what }
+
 // failure is an error while running, with hints.
 type failure struct {
 	msg   string
@@ -64,6 +69,7 @@ var exitStatuses = []exitStatus{
 	{2, "wrong usage; nothing was sent", isUsage},
 	{3, "could not connect: DNS, TCP, TLS, WebSocket, or no CONNACK in time", isA[*connect.ConnectError]},
 	{4, "refused by the broker: connection, subscription or message", isA[*connect.RefusedError]},
+	{5, "an expectation was not met: --fail-on", isA[*expectationError]},
 	{1, "failed while running", func(error) bool { return true }},
 }
 

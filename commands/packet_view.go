@@ -2,77 +2,86 @@ package commands
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
 
+	"mq/connect"
+	"mq/flow"
 	"mq/format"
 	"mq/packet"
 )
 
-// packetView prints a line for every packet that passes a tap.
+// packetView shows what passes the taps of a command's own connections, as one conversation.
 type packetView struct {
-	w       io.Writer
-	palette format.Palette
-	now     func() time.Time
-	start   time.Time
-	seen    func(packet.Direction, packet.Packet) // may be nil
+	now  func() time.Time
+	seen func(client string, d packet.Direction, t packet.Type) // may be nil
 
 	mu      sync.Mutex
-	version packet.Version
-	framers map[packet.Direction]*packet.Framer
-	last    time.Time
-	line    []byte
+	tracker *flow.Tracker
+	conns   flow.ConnID // how many there were
 }
 
-func newPacketView(w io.Writer, p format.Palette, now func() time.Time, start time.Time) *packetView {
-	return &packetView{w: w, palette: p, now: now, start: start, version: packet.V311,
-		framers: map[packet.Direction]*packet.Framer{packet.ClientToServer: {}, packet.ServerToClient: {}}}
+// newPacketView writes the flow of packets to w.
+func newPacketView(w io.Writer, o format.FlowOptions, now func() time.Time) *packetView {
+	return &packetView{now: now, tracker: flow.NewTracker(flow.Options{}, format.NewFlowPrinter(w, o).Event)}
 }
 
-// tap is a connect.Tap.
-func (v *packetView) tap(d packet.Direction, b []byte) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	f := v.framers[d]
-	if f == nil {
-		return // the stream was not MQTT
+// connection returns the tap of one client. Each CONNECT that passes it begins a new connection.
+func (v *packetView) connection(client, server string) connect.Tap {
+	c := &viewedConn{v: v, client: client, server: server}
+	return c.tap
+}
+
+// viewedConn cuts the two streams of a connection into packets.
+type viewedConn struct {
+	v              *packetView
+	client, server string
+	id             flow.ConnID
+	framers        [2]packet.Framer
+	broken         [2]bool // what follows is not MQTT
+}
+
+func (c *viewedConn) tap(d packet.Direction, b []byte) {
+	c.v.mu.Lock()
+	defer c.v.mu.Unlock()
+	side := 0
+	if d == packet.ServerToClient {
+		side = 1
+	}
+	if side == 0 && len(b) > 0 && packet.Type(b[0]>>4) == packet.CONNECT {
+		c.begin()
+	}
+	f := &c.framers[side]
+	if c.broken[side] || c.id == 0 {
+		return
 	}
 	f.Feed(b)
 	for {
+		offset := f.Offset()
 		raw, err := f.Next()
-		if errors.Is(err, packet.ErrTruncated) {
+		switch {
+		case errors.Is(err, packet.ErrTruncated):
+			return
+		case err != nil:
+			c.broken[side] = true
+			c.v.tracker.Broken(c.id, d, c.v.now(), offset, f.Pending(), err)
 			return
 		}
-		if err != nil {
-			v.framers[d] = nil
-			fmt.Fprintf(v.w, "the bytes that follow are not MQTT: %v\n", err)
-			return
+		c.v.tracker.Packet(c.id, d, c.v.now(), offset, raw)
+		if c.v.seen != nil {
+			c.v.seen(c.client, d, packet.Type(raw[0]>>4))
 		}
-		v.show(d, raw)
 	}
 }
 
-func (v *packetView) show(d packet.Direction, raw []byte) {
-	p, _, err := packet.Decode(raw, v.version)
-	if err != nil {
-		fmt.Fprintf(v.w, "malformed packet of %d bytes: %v\n", len(raw), err)
-		return
+// begin starts a connection, and with it the end of the one before.
+func (c *viewedConn) begin() {
+	at := c.v.now()
+	if c.id != 0 {
+		c.v.tracker.Close(c.id, at, flow.ClosedUnknown)
 	}
-	if c, ok := p.(*packet.Connect); ok {
-		v.version = c.Version
-		v.framers[packet.ServerToClient] = &packet.Framer{} // a new connection
-	}
-	now := v.now()
-	l := format.PacketLine{Packet: p, Dir: d, Size: len(raw), Since: now.Sub(v.start)}
-	if !v.last.IsZero() {
-		l.Step = now.Sub(v.last)
-	}
-	v.last = now
-	v.line = format.AppendPacketLine(v.line[:0], l, v.palette)
-	_, _ = v.w.Write(v.line) // standard error: nobody to tell
-	if v.seen != nil {
-		v.seen(d, p)
-	}
+	c.v.conns++
+	c.id, c.framers, c.broken = c.v.conns, [2]packet.Framer{}, [2]bool{}
+	c.v.tracker.Open(c.id, flow.Meta{Client: c.client, Server: c.server, FromStart: true}, at)
 }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -115,7 +116,7 @@ func runPub(ctx context.Context, env *Env, o *pubOptions) error {
 	if err != nil {
 		return err
 	}
-	conn.OnEvent, conn.Tap = talk.event, talk.tap()
+	conn.OnEvent, conn.Tap = talk.event, talk.tap(&conn)
 	if !(o.lines || o.records) && conn.Reconnect.For == 0 {
 		conn.Reconnect.For = pubOutage
 	}
@@ -179,26 +180,29 @@ func (p *publisher) settle() {
 
 // finish closes the session and makes the truth about every message part of the error.
 func (p *publisher) finish(err error) error {
+	pending := p.session.Stats().Pending
+	closeErr := hangUp(p.session, err != nil)
 	st := p.session.Stats()
-	closeErr := p.session.Close()
-	st0 := p.session.Stats()
-	if err == nil && closeErr != nil {
-		err = closeErr
-	}
-	lost := int(st.Published) - int(st0.Written) // QoS 0 has no acknowledgement: what was never written is lost
+	lost := int(st.Published) - int(st.Written) // QoS 0 has no acknowledgement: what was never written is lost
 	switch {
-	case st.Pending > 0:
-		p.talk.say("%d of %d messages not acknowledged", st.Pending, st.Published)
-	case lost > 0 && p.o.qos == 0:
+	case pending > 0:
+		p.talk.say("%d of %d messages not acknowledged", pending, st.Published)
+	case errors.Is(closeErr, errNotRead):
+		p.talk.say("%v; messages may be lost", closeErr)
+	case lost > 0:
 		p.talk.say("%d of %d messages not sent", lost, st.Published)
-		if err == nil {
-			err = &failure{msg: "the connection broke while messages of QoS 0 were on their way", hints: []string{"-q 1 makes sure that messages arrive"}}
-		}
 	}
-	if err == nil && p.skipped > 0 {
-		err = &failure{msg: fmt.Sprintf("%d messages were too long and not sent", p.skipped)}
+	switch {
+	case err != nil:
+		return err
+	case closeErr != nil:
+		return closeErr
+	case lost > 0:
+		return &failure{msg: "the connection broke while messages of QoS 0 were on their way", hints: []string{"-q 1 makes sure that messages arrive"}}
+	case p.skipped > 0:
+		return &failure{msg: fmt.Sprintf("%d messages were too long and not sent", p.skipped)}
 	}
-	return err
+	return nil
 }
 
 // pump publishes every message of the source, as often as asked for.

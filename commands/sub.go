@@ -200,7 +200,7 @@ func runSub(ctx context.Context, env *Env, o *subOptions) error {
 		return err
 	}
 	r := newReceiver(env, o, talk, out)
-	conn.OnEvent, conn.Tap, conn.OnMessage = talk.event, talk.tap(), r.receive
+	conn.OnEvent, conn.Tap, conn.OnMessage = talk.event, talk.tap(&conn), r.receive
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	session, err := connect.Open(ctx, conn)
@@ -209,7 +209,7 @@ func runSub(ctx context.Context, env *Env, o *subOptions) error {
 	}
 	r.session = session
 	err = r.run(ctx)
-	if cerr := session.Close(); err == nil && !o.endless() {
+	if cerr := hangUp(session, true); err == nil && !o.endless() {
 		err = cerr
 	}
 	return quietPipe(errors.Join(err, out.close()))

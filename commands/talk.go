@@ -69,16 +69,6 @@ func (t *talk) say(s string, a ...any) {
 	fmt.Fprintf(t.env.Stderr, "mq: %s\n", oneLine(fmt.Sprintf(s, a...)))
 }
 
-// hint prints what to do next.
-func (t *talk) hint(s string) {
-	if t.quiet {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	fmt.Fprintf(t.env.Stderr, "hint: %s\n", oneLine(s))
-}
-
 // setLine names the progress line that has to give way to other output.
 func (t *talk) setLine(p *format.Progress) {
 	t.mu.Lock()
@@ -123,12 +113,16 @@ func roundDelay(d time.Duration) time.Duration {
 }
 
 // tap returns what shows the packets of a connection for --debug, nil without it.
-func (t *talk) tap() connect.Tap {
+func (t *talk) tap(o *connect.Options) connect.Tap {
 	if !t.debug {
 		return nil
 	}
-	v := newPacketView(lockedWriter{t}, t.palette, t.env.Now, t.start)
-	return v.tap
+	width := 0
+	if t.env.StderrTTY {
+		width, _ = t.env.TermSize()
+	}
+	v := newPacketView(lockedWriter{t}, format.FlowOptions{Palette: t.palette, Width: width, Start: t.start}, t.env.Now)
+	return v.connection(o.ClientID, o.Addr())
 }
 
 // lockedWriter writes to standard error between the other things talk says.

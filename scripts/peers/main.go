@@ -31,9 +31,9 @@ type bench struct {
 }
 
 func run(words []string, out io.Writer) error {
-	for _, tool := range []string{"mosquitto", "mosquitto_pub", "mosquitto_sub"} {
+	for _, tool := range []string{"mosquitto", "mosquitto_pub", "mosquitto_sub", "tshark"} {
 		if _, err := findTool(tool); err != nil {
-			return fmt.Errorf("%s is not installed: apt-get install mosquitto mosquitto-clients", tool)
+			return fmt.Errorf("%s is not installed: apt-get install mosquitto mosquitto-clients tshark", tool)
 		}
 	}
 	dir, err := os.MkdirTemp("", "mq-compare-")

@@ -53,7 +53,7 @@ func rows() []row {
 			{"mq pub", publishLines("mq", qos, lines(many, 6))},
 		}})
 	}
-	return append(out, row{"single pub -q 1, shell to exit", 1, 99, []contender{
+	return append(out, inspectRow(), row{"single pub -q 1, shell to exit", 1, 99, []contender{
 		{"mosquitto_pub", single("mosquitto_pub")}, {"mq pub", single("mq")},
 	}})
 }
