@@ -5,6 +5,7 @@ package connect
 
 import (
 	"context"
+	"time"
 
 	"mq/packet"
 )
@@ -77,10 +78,10 @@ const (
 // Event tells the owner of a session what happened to its connection.
 type Event struct {
 	Kind      EventKind
-	Reconnect bool  // Connected: not the first connection
-	Err       error // Retrying, Lost: why
-	Attempt   int   // Retrying: number of attempts since the connection was lost, from 1
-	Delay     Delay // Retrying: time until the next attempt
+	Reconnect bool          // Connected: not the first connection
+	Err       error         // Retrying, Lost: why
+	Attempt   int           // Retrying: number of attempts that failed, from 1
+	Delay     time.Duration // Retrying: time until the next attempt
 }
 
 // Open connects to the server of o and returns the session. One attempt is made unless o.Retry says otherwise. The error

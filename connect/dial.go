@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -69,20 +70,26 @@ func handshake(ctx context.Context, conn net.Conn, c *tls.Config) (net.Conn, err
 }
 
 func tlsError(ctx context.Context, o *Options, err error) error {
-	if ctx.Err() != nil {
+	if expired(ctx, err) {
 		return contextError(ctx, o, StageTLS, "the server did not finish the TLS handshake")
 	}
 	reason, hints, ok := o.TLS.Explain(err, o.Host)
 	if !ok {
 		reason = err.Error()
 	}
-	return &ConnectError{Stage: StageTLS, Addr: o.Addr(), Reason: reason, Err: err, hints: hints, permanent: !isNetError(err)}
+	return &ConnectError{Stage: StageTLS, Addr: o.Addr(), Reason: reason, Err: err, hints: hints, permanent: !isNetError(err) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)}
 }
 
 // isNetError reports whether err comes from the network and not from what was said over it.
 func isNetError(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op != "remote error" // crypto/tls reports alerts as OpError "remote error"
+}
+
+// expired reports whether err came about because ctx has ended, or is about to: a deadline of ctx that was set on a socket
+// can be reported before ctx itself ends.
+func expired(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // contextError tells the connect timeout, which is a failure of the server, from an interruption, which is not.
@@ -115,7 +122,7 @@ func dialTCP(ctx context.Context, o *Options, host string, port int) (net.Conn, 
 }
 
 func tcpError(ctx context.Context, o *Options, host string, err error) error {
-	if ctx.Err() != nil {
+	if expired(ctx, err) {
 		return contextError(ctx, o, StageTCP, "no answer")
 	}
 	e := &ConnectError{Stage: StageTCP, Addr: o.Addr(), Reason: plainReason(err), Err: err}
@@ -128,6 +135,9 @@ func tcpError(ctx context.Context, o *Options, host string, err error) error {
 			e.Reason = fmt.Sprintf("no such host %q", host)
 		}
 		e.hints = []string{"check the spelling of --host"}
+		if strings.Contains(host, "://") {
+			e.hints = []string{"--host takes a name or address; give a URL with --url"}
+		}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Reason = "connection refused"
 		e.hints = []string{"is a broker running there? `mq broker` starts one on port 1883", "check --host and --port"}
@@ -136,8 +146,6 @@ func tcpError(ctx context.Context, o *Options, host string, err error) error {
 			hints: []string{"give an IP address that `ip addr` lists"}}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		e.hints = []string{"check the network connection, the route and --host"}
-	case strings.Contains(host, "://"):
-		e.hints = []string{"--host takes a name or address; give a URL with --url"}
 	}
 	return e
 }
@@ -161,7 +169,7 @@ func dialUnix(ctx context.Context, o *Options) (net.Conn, error) {
 	if err == nil {
 		return conn, nil
 	}
-	if ctx.Err() != nil {
+	if expired(ctx, err) {
 		return nil, contextError(ctx, o, StageTCP, "no answer")
 	}
 	e := &ConnectError{Stage: StageTCP, Addr: o.Addr(), Reason: plainReason(err), Err: err}
@@ -183,7 +191,7 @@ func lookupSRV(ctx context.Context, o *Options) error {
 		service = "secure-mqtt"
 	}
 	_, records, err := net.DefaultResolver.LookupSRV(ctx, service, "tcp", o.Host)
-	if ctx.Err() != nil {
+	if expired(ctx, err) {
 		return contextError(ctx, o, StageDNS, "no answer from the name server")
 	}
 	if err != nil || len(records) == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"mq/tlsconf"
@@ -39,7 +40,7 @@ func notMQTT(o *Options, b []byte) error {
 // connackError explains why no CONNACK came on a transport that stood.
 func connackError(o *Options, err error) error {
 	e := &ConnectError{Stage: StageConnack, Addr: o.Addr(), Err: err}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isReset(err) {
 		e.Reason = "the server closed the connection without a CONNACK"
 		e.hints = []string{fmt.Sprintf("it may not speak MQTT %s, or not like the client identifier or the user", o.Version)}
 		if !o.Network.Secure() && o.Network != Unix {
@@ -55,4 +56,11 @@ func connackError(o *Options, err error) error {
 	}
 	e.Reason = plainReason(err)
 	return e
+}
+
+// isReset reports whether the other side has closed the connection while bytes of ours were on their way. Windows has its
+// own numbers for that, which syscall.ECONNRESET does not equal there: WSAECONNABORTED and WSAECONNRESET.
+func isReset(err error) bool {
+	var no syscall.Errno
+	return errors.As(err, &no) && (no == syscall.ECONNRESET || no == syscall.EPIPE || no == 10053 || no == 10054)
 }

@@ -14,9 +14,6 @@ import (
 	"mq/tlsconf"
 )
 
-// Delay is a length of time; it is named to keep Event readable.
-type Delay = time.Duration
-
 // Network says what carries the MQTT bytes.
 type Network string
 
@@ -101,8 +98,14 @@ func (s Secret) String() string {
 	return "•••"
 }
 
-// GoString returns the same mask for %#v.
-func (s Secret) GoString() string { return s.String() }
+// Format prints the same mask whatever the verb: fmt would show the text for a verb that does not fit.
+func (s Secret) Format(f fmt.State, verb rune) {
+	mask := s.String()
+	if verb == 'q' {
+		mask = strconv.Quote(mask)
+	}
+	_, _ = f.Write([]byte(mask))
+}
 
 // OptionError says which option is wrong; Flag is its name as typed on the command line, without dashes.
 type OptionError struct {

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,7 @@ type pahoSession struct {
 	ledger   *ledger
 	ctx      context.Context // ends with the session
 	cancel   context.CancelCauseFunc
-	pubMu    sync.Mutex // one Publish at a time: the order of calls is the order on the wire
+	turn     chan struct{} // one Publish at a time: the order of calls is the order on the wire
 	msg      packet.Message
 	written0 atomic.Uint64
 	handed   atomic.Int64 // messages given to paho during the present connection
@@ -60,6 +61,7 @@ type pahoSession struct {
 	dialErr error // of the latest attempt
 	err     error // why the session ended
 	done    chan struct{}
+	losses  chan error // from paho: why a connection that was up has broken
 }
 
 func openPaho(ctx context.Context, o Options) (Session, error) {
@@ -82,7 +84,7 @@ func openPaho(ctx context.Context, o Options) (Session, error) {
 
 // connectPaho makes one attempt.
 func connectPaho(ctx context.Context, o Options) (*pahoSession, error) {
-	s := &pahoSession{opts: o, ledger: newLedger(o.InFlight), subs: make(map[string]packet.QoS), done: make(chan struct{})}
+	s := &pahoSession{opts: o, ledger: newLedger(o.InFlight), subs: make(map[string]packet.QoS), done: make(chan struct{}), losses: make(chan error, 1), turn: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.backoff.policy = o.Reconnect
 	s.client = mqtt.NewClient(s.pahoOptions())
@@ -146,10 +148,15 @@ func (s *pahoSession) pahoOptions() *mqtt.ClientOptions {
 // open dials on paho's behalf: the first time once, after a loss as often as the policy says. An error ends the session
 // when it had been open.
 func (s *pahoSession) open() (net.Conn, error) {
+	s.mu.Lock()
+	opened, last := s.opened, s.conn
+	s.mu.Unlock()
+	if opened {
+		if err := s.noteLoss(last); err != nil {
+			return nil, s.end(err)
+		}
+	}
 	for {
-		s.mu.Lock()
-		opened := s.opened
-		s.mu.Unlock()
 		if opened {
 			if err := s.pace(); err != nil {
 				return nil, s.end(err)
@@ -165,6 +172,26 @@ func (s *pahoSession) open() (net.Conn, error) {
 		if !opened {
 			return nil, err
 		}
+	}
+}
+
+// noteLoss reports that c, if it was up, has broken. It is called before the next attempt, so that the events come in
+// order. The error says that there is to be none.
+func (s *pahoSession) noteLoss(c *pahoConn) error {
+	if s.ctx.Err() != nil || c.upSince.Load() == 0 {
+		return s.ctx.Err()
+	}
+	select {
+	case err := <-s.losses:
+		err = c.fail(c.lossOf(err))
+		var pe *ProtocolError
+		if errors.As(err, &pe) {
+			return err
+		}
+		s.opts.OnEvent(Event{Kind: EventLost, Err: err})
+		return nil
+	case <-s.ctx.Done():
+		return s.ctx.Err()
 	}
 }
 
@@ -206,6 +233,7 @@ func (s *pahoSession) pace() error {
 func (s *pahoSession) dial() (net.Conn, error) {
 	ctx, cancel := context.WithTimeoutCause(s.ctx, s.opts.ConnectTimeout, errConnectTimeout)
 	defer cancel()
+	deadline, _ := ctx.Deadline()
 	conn, err := Dial(ctx, s.opts)
 	if err != nil {
 		return nil, err
@@ -223,7 +251,7 @@ func (s *pahoSession) dial() (net.Conn, error) {
 	s.number++
 	s.ledger.connecting(s.number)
 	s.handed.Store(0)
-	s.conn = newPahoConn(s, conn, s.number)
+	s.conn = newPahoConn(s, conn, s.number, deadline)
 	return s.conn, nil
 }
 
@@ -240,24 +268,18 @@ func (s *pahoSession) connected(c *pahoConn, present bool) {
 	s.opts.OnEvent(Event{Kind: EventConnected, Reconnect: again})
 }
 
+// lost is called by paho, some time after the connection broke. A reconnection may be under way already.
 func (s *pahoSession) lost(err error) {
 	s.mu.Lock()
 	c, closing := s.conn, s.closing
 	s.mu.Unlock()
-	if closing {
-		return
+	switch {
+	case closing:
+	case s.opts.Reconnect.Enabled:
+		s.losses <- err
+	default:
+		s.end(c.fail(c.lossOf(err)))
 	}
-	if c != nil {
-		if r := c.reason(); r != nil {
-			err = r
-		}
-	}
-	var pe *ProtocolError
-	if !s.opts.Reconnect.Enabled || errors.As(err, &pe) {
-		s.end(err)
-		return
-	}
-	s.opts.OnEvent(Event{Kind: EventLost, Err: err})
 }
 
 // end finishes the session for good and returns err.
@@ -306,38 +328,47 @@ func (s *pahoSession) receive(m mqtt.Message) {
 
 // Publish implements Session.
 func (s *pahoSession) Publish(ctx context.Context, m *packet.Message, acked func(error)) error {
-	s.pubMu.Lock()
-	defer s.pubMu.Unlock()
+	select {
+	case s.turn <- struct{}{}:
+	default:
+		select {
+		case s.turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer func() { <-s.turn }()
 	for {
-		if err := s.admit(ctx, m.QoS); err != nil {
+		c, err := s.admit(ctx, m.QoS)
+		if err != nil {
 			return err
 		}
-		if s.handOver(m, acked) {
+		if s.handOver(c, m, acked) {
 			s.published.Add(1)
 			return nil
 		}
 	}
 }
 
-// admit waits until the session takes another message, and the socket another write.
-func (s *pahoSession) admit(ctx context.Context, qos packet.QoS) error {
+// admit waits until the session takes another message, and the socket another write. It returns the connection.
+func (s *pahoSession) admit(ctx context.Context, qos packet.QoS) (*pahoConn, error) {
 	for {
 		if err := s.ledger.admit(ctx, qos); err != nil {
-			return err
+			return nil, err
 		}
 		s.mu.Lock()
 		c := s.conn
 		s.mu.Unlock()
 		err := c.transport.waitBelow(ctx, coalesceMax)
 		if err == nil || ctx.Err() != nil {
-			return err
+			return c, err
 		}
-		c.Close() // it failed: the ledger must know before it is asked again
+		c.fail(c.readError(err)) // the ledger must know before it is asked again
 	}
 }
 
-// handOver gives m to paho and reports whether it was taken.
-func (s *pahoSession) handOver(m *packet.Message, acked func(error)) bool {
+// handOver gives m to paho, for the connection c, and reports whether it was taken.
+func (s *pahoSession) handOver(c *pahoConn, m *packet.Message, acked func(error)) bool {
 	s.handed.Add(1)
 	if m.QoS == packet.AtMostOnce {
 		if tokenError(s.client.Publish(m.Topic, 0, m.Retain, m.Payload)) != nil {
@@ -350,7 +381,7 @@ func (s *pahoSession) handOver(m *packet.Message, acked func(error)) bool {
 	}
 	before := s.ledger.expect(acked)
 	if tokenError(s.client.Publish(m.Topic, byte(m.QoS), m.Retain, m.Payload)) != nil {
-		s.closeConn() // what is in the ledger goes out again on the next connection
+		c.Close() // what is in the ledger goes out again on the next connection
 	}
 	return s.ledger.taken() != before
 }
@@ -369,24 +400,31 @@ func tokenError(t mqtt.Token) error {
 func (s *pahoSession) Subscribe(ctx context.Context, subs []Subscription) ([]SubscribeResult, error) {
 	filters := make(map[string]byte, len(subs))
 	for _, sub := range subs {
-		filters[sub.Filter] = byte(sub.QoS)
-	}
-	results, err := s.subscribe(ctx, filters)
-	for err != nil && s.opts.Reconnect.Enabled && s.ctx.Err() == nil {
-		if err := s.ledger.admit(ctx, packet.AtMostOnce); err != nil {
+		if err := packet.CheckTopicFilter(sub.Filter); err != nil {
 			return nil, err
 		}
-		results, err = s.subscribe(ctx, filters) // the connection broke in between
+		if !sub.QoS.Valid() {
+			return nil, &OptionError{Flag: "qos", Value: sub.QoS.String(), Reason: "want 0, 1 or 2"}
+		}
+		filters[sub.Filter] = byte(sub.QoS)
 	}
+	if len(subs) == 0 {
+		return nil, nil // a SUBSCRIBE without filters is not allowed [MQTT-3.8.3-3]
+	}
+	var results map[string]byte
+	err := s.untilAnswered(ctx, func() (err error) {
+		results, err = s.subscribe(ctx, filters)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("subscribe: %w", err)
 	}
 	out := make([]SubscribeResult, len(subs))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, sub := range subs {
 		out[i] = SubscribeResult{Filter: sub.Filter, QoS: packet.QoS(results[sub.Filter])}
-		if code := results[sub.Filter]; code >= packet.SubackFailure {
+		if code := results[sub.Filter]; !packet.QoS(code).Valid() {
 			out[i].QoS, out[i].Refused = 0, refusedSubscribe(sub.Filter, code)
 			continue
 		}
@@ -395,10 +433,23 @@ func (s *pahoSession) Subscribe(ctx context.Context, subs []Subscription) ([]Sub
 	return out, nil
 }
 
+// untilAnswered asks again, on the next connection, while the connection breaks before the answer.
+func (s *pahoSession) untilAnswered(ctx context.Context, ask func() error) error {
+	for {
+		err := ask()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if err := s.ledger.admit(ctx, packet.AtMostOnce); err != nil {
+			return err
+		}
+	}
+}
+
 func (s *pahoSession) subscribe(ctx context.Context, filters map[string]byte) (map[string]byte, error) {
 	token := s.client.SubscribeMultiple(filters, nil).(*mqtt.SubscribeToken)
 	if err := s.wait(ctx, token); err != nil {
-		return nil, fmt.Errorf("subscribe: %w", err)
+		return nil, err
 	}
 	return token.Result(), nil
 }
@@ -411,14 +462,14 @@ func (s *pahoSession) wait(ctx context.Context, t mqtt.Token) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.done:
-		return s.ledger.endedError()
+		return cmp.Or(s.Err(), ErrClosed)
 	}
 }
 
 // resubscribe is called after every CONNACK. A server that kept the session kept its subscriptions.
 func (s *pahoSession) resubscribe() {
 	s.mu.Lock()
-	if !s.opened || s.present || len(s.subs) == 0 {
+	if !s.opened || s.conn.number == 1 || s.present || len(s.subs) == 0 {
 		s.mu.Unlock()
 		return
 	}
@@ -432,7 +483,7 @@ func (s *pahoSession) resubscribe() {
 		return // the connection broke again, or the session ended
 	}
 	for f, code := range results {
-		if code >= packet.SubackFailure {
+		if !packet.QoS(code).Valid() {
 			s.end(refusedSubscribe(f, code))
 			return
 		}
@@ -447,7 +498,11 @@ func (s *pahoSession) Unsubscribe(ctx context.Context, filters []string) error {
 		delete(s.subs, f)
 	}
 	s.mu.Unlock()
-	if err := s.wait(ctx, s.client.Unsubscribe(filters...)); err != nil {
+	if len(filters) == 0 {
+		return nil // an UNSUBSCRIBE without filters is not allowed [MQTT-3.10.3-2]
+	}
+	err := s.untilAnswered(ctx, func() error { return s.wait(ctx, s.client.Unsubscribe(filters...)) })
+	if err != nil {
 		return fmt.Errorf("unsubscribe: %w", err)
 	}
 	return nil
@@ -469,6 +524,11 @@ func (s *pahoSession) Close() error {
 	case <-s.done:
 		return ended
 	default:
+	}
+	if c.upSince.Load() == 0 || c.isClosed() {
+		c.Close() // the session is between two connections: there is nobody to take leave of
+		s.end(nil)
+		return nil
 	}
 	go s.client.Disconnect(disconnectQuiesce)
 	err := c.transport.awaitClose()

@@ -29,19 +29,21 @@ type pahoConn struct {
 	left      int          // bytes of the packet being read that paho has still to take
 	deadline  *time.Timer  // of the CONNACK
 
-	mu         sync.Mutex
-	err        error          // the first error, as the session reports it
-	subscribes map[uint16]int // filters of each SUBSCRIBE without its SUBACK
+	mu      sync.Mutex
+	err     error          // the first error, as the session reports it
+	answers map[uint16]int // return codes that a SUBACK is to have, 0 for an UNSUBACK
 }
 
-func newPahoConn(s *pahoSession, conn net.Conn, number uint64) *pahoConn {
-	c := &pahoConn{s: s, number: number, subscribes: make(map[uint16]int)}
+// newPahoConn takes over conn, on which CONNACK is to come before the deadline.
+func newPahoConn(s *pahoSession, conn net.Conn, number uint64, deadline time.Time) *pahoConn {
+	c := &pahoConn{s: s, number: number, answers: make(map[uint16]int)}
 	c.transport = newTransport(conn, s.opts.Tap, c.busy, func(err error) { c.fail(c.readError(err)) })
-	c.deadline = time.AfterFunc(s.opts.ConnectTimeout, func() {
+	c.deadline = time.AfterFunc(time.Hour, func() {
 		c.fail(&ConnectError{Stage: StageConnack, Addr: s.opts.Addr(), Err: os.ErrDeadlineExceeded,
 			Reason: fmt.Sprintf("connected, but no CONNACK within %v", s.opts.ConnectTimeout),
 			hints:  []string{"is this an MQTT port? A TLS port needs mqtts:// or --cafile", "a slow server needs a longer --connect-timeout"}})
 	})
+	c.deadline.Reset(time.Until(deadline)) // it may fire at once, when c must be complete
 	return c
 }
 
@@ -61,10 +63,10 @@ func (c *pahoConn) fail(err error) error {
 func (c *pahoConn) reason() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
+	if err := c.transport.failed(); c.err == nil && err != nil {
+		return c.readError(err)
 	}
-	return c.transport.failed()
+	return c.err
 }
 
 // Close closes the socket without flushing; a DISCONNECT has been flushed when it was written.
@@ -90,8 +92,8 @@ func (c *pahoConn) Write(b []byte) (int, error) {
 		if !c.admitPublish(b) {
 			return len(b), nil
 		}
-	case packet.SUBSCRIBE:
-		c.noteSubscribe(b)
+	case packet.SUBSCRIBE, packet.UNSUBSCRIBE:
+		c.noteSubscribe(t, b)
 	}
 	if err := c.write(b); err != nil {
 		return 0, err
@@ -128,14 +130,17 @@ func (c *pahoConn) admitPublish(b []byte) bool {
 	return c.s.ledger.mayWrite(binary.BigEndian.Uint16(body[2+n:]), c.number)
 }
 
-func (c *pahoConn) noteSubscribe(b []byte) {
+// noteSubscribe remembers what answer a SUBSCRIBE or UNSUBSCRIBE must get.
+func (c *pahoConn) noteSubscribe(t packet.Type, b []byte) {
 	body := b[headerLen(b):]
-	id, filters := binary.BigEndian.Uint16(body), 0
-	for rest := body[2:]; len(rest) > 2; filters++ {
-		rest = rest[2+int(binary.BigEndian.Uint16(rest))+1:]
+	id, codes := binary.BigEndian.Uint16(body), 0
+	if t == packet.SUBSCRIBE {
+		for rest := body[2:]; len(rest) > 2; codes++ {
+			rest = rest[2+int(binary.BigEndian.Uint16(rest))+1:]
+		}
 	}
 	c.mu.Lock()
-	c.subscribes[id] = filters
+	c.answers[id] = codes
 	c.mu.Unlock()
 }
 
@@ -161,7 +166,10 @@ func (c *pahoConn) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p[:min(len(p), c.left)])
 	c.left -= n
 	c.unread.Store(int64(c.r.Buffered()))
-	return n, err
+	if err != nil {
+		return n, c.fail(c.readError(unexpectedEOF(err)))
+	}
+	return n, nil
 }
 
 // nextPacket waits for the next packet, checks what paho does not, and sets left to its length.
@@ -178,9 +186,14 @@ func (c *pahoConn) nextPacket() error {
 	switch t := packet.Type(head[0] >> 4); t {
 	case packet.CONNACK:
 		return c.checkConnack(len(head), length)
-	case packet.SUBACK:
-		return c.checkSuback(len(head), length)
-	case packet.PUBLISH, packet.PUBACK, packet.PUBREC, packet.PUBREL, packet.PUBCOMP, packet.UNSUBACK, packet.PINGRESP:
+	case packet.SUBACK, packet.UNSUBACK:
+		return c.checkSuback(t, len(head), length)
+	case packet.PUBLISH:
+		if head[0]&0x06 == 0x06 { // [MQTT-3.3.1-4]
+			return c.fail(c.violation("it sent a PUBLISH of QoS 3"))
+		}
+		return nil
+	case packet.PUBACK, packet.PUBREC, packet.PUBREL, packet.PUBCOMP, packet.PINGRESP:
 		return nil
 	default:
 		return c.fail(c.violation(fmt.Sprintf("it sent %s, which a server does not send", t)))
@@ -236,21 +249,32 @@ func (c *pahoConn) checkConnack(header, length int) error {
 	return nil
 }
 
-// checkSuback makes sure that there are as many return codes as filters [MQTT-3.9.3-1]; paho would panic.
-func (c *pahoConn) checkSuback(header, length int) error {
-	b, err := c.r.Peek(header + min(length, 2))
-	if err != nil || length < 3 {
-		return c.fail(c.violation("it sent a SUBACK that is too short"))
+// checkSuback makes sure that a SUBACK answers a SUBSCRIBE, with as many return codes as filters [MQTT-3.9.3-1], as paho
+// would panic; and that an UNSUBACK answers an UNSUBSCRIBE, as paho would take it for the PUBACK of a message.
+func (c *pahoConn) checkSuback(t packet.Type, header, length int) error {
+	if length < 2 {
+		return c.fail(c.violation(fmt.Sprintf("it sent %s that is too short", article(t))))
+	}
+	b, err := c.r.Peek(header + 2)
+	if err != nil {
+		return c.fail(c.readError(unexpectedEOF(err)))
 	}
 	id := binary.BigEndian.Uint16(b[header:])
 	c.mu.Lock()
-	want, ok := c.subscribes[id]
-	delete(c.subscribes, id)
+	want, ok := c.answers[id]
+	delete(c.answers, id)
 	c.mu.Unlock()
-	if !ok || length-2 != want {
-		return c.fail(c.violation("it sent a SUBACK that answers no SUBSCRIBE of ours"))
+	if !ok || length-2 != want || (want == 0) != (t == packet.UNSUBACK) {
+		return c.fail(c.violation(fmt.Sprintf("it sent %s that answers no request of ours", article(t))))
 	}
 	return nil
+}
+
+func article(t packet.Type) string {
+	if t == packet.UNSUBACK {
+		return "an " + t.String()
+	}
+	return "a " + t.String()
 }
 
 // ProtocolError says that the server broke the rules of MQTT.
@@ -282,9 +306,30 @@ func (c *pahoConn) readError(err error) error {
 		if errors.Is(err, io.EOF) {
 			return &LostError{Addr: c.s.opts.Addr(), Reason: "the server closed the connection", Err: err}
 		}
+		if errors.Is(err, net.ErrClosed) { // in other words: paho takes those of net for its own doing, and waits for ever
+			return &LostError{Addr: c.s.opts.Addr(), Reason: "the connection was closed", Err: err}
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return &LostError{Addr: c.s.opts.Addr(), Reason: "the server closed the connection in the middle of a packet", Err: err}
+		}
 		return &LostError{Addr: c.s.opts.Addr(), Reason: plainReason(err), Err: err}
 	}
 	return connackError(&c.s.opts, err)
+}
+
+// lossOf explains err, with which the connection ended; fail knows better if it was told before.
+func (c *pahoConn) lossOf(err error) error {
+	var le *LostError
+	var pe *ProtocolError
+	if r := c.reason(); r != nil {
+		err = r
+	} else if errors.Is(err, io.EOF) { // not of the connection, but of a packet that paho was reading fields from
+		err = c.violation("it sent a packet that cannot be decoded")
+	}
+	if errors.As(err, &le) || errors.As(err, &pe) {
+		return err
+	}
+	return &LostError{Addr: c.s.opts.Addr(), Reason: err.Error(), Err: err}
 }
 
 // LostError says that a connection that was up has broken.

@@ -3,6 +3,7 @@ package connect
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -46,7 +47,7 @@ type ledger struct {
 // outbound is a PUBLISH of ours on its way.
 type outbound struct {
 	seq      uint64
-	packet   *packets.PublishPacket
+	packet   packets.PublishPacket // a copy: paho changes its own when it writes it
 	done     func(error)
 	conn     uint64 // the connection on which it was last written, 0 for none
 	released bool   // PUBREL was sent: the PUBLISH must not be sent again
@@ -80,11 +81,14 @@ func (l *ledger) Put(key string, p packets.ControlPacket) {
 	switch p := p.(type) {
 	case *packets.PublishPacket:
 		if key[0] == 'o' {
+			if l.isEnded {
+				return // nobody would tell the sender; Publish sees that it was not taken
+			}
 			l.seq++
 			if p.Qos == 2 {
 				l.out2++
 			}
-			l.out[id] = &outbound{seq: l.seq, packet: p, done: l.nextDone}
+			l.out[id] = &outbound{seq: l.seq, packet: *p, done: l.nextDone}
 			l.nextDone = nil
 			return
 		}
@@ -117,7 +121,7 @@ func (l *ledger) Get(key string) packets.ControlPacket {
 		rel.MessageID = o.packet.MessageID
 		return rel
 	}
-	again := *o.packet // paho sets DUP on it while the old packet may still be in its hands
+	again := o.packet // paho sets DUP on it while the old packet may still be in its hands
 	return &again
 }
 
@@ -145,9 +149,10 @@ func (l *ledger) Del(key string) {
 		return
 	}
 	id := keyID(key)
+	var done func(error)
 	l.mu.Lock()
-	o := l.out[id]
-	if o != nil {
+	if o := l.out[id]; o != nil {
+		done = o.done
 		delete(l.out, id)
 		if o.packet.Qos == 2 {
 			l.out2--
@@ -157,8 +162,8 @@ func (l *ledger) Del(key string) {
 		l.cond.Broadcast()
 	}
 	l.mu.Unlock()
-	if o != nil && o.done != nil {
-		o.done(nil)
+	if done != nil {
+		done(nil)
 	}
 }
 
@@ -209,6 +214,9 @@ func (l *ledger) mayWrite(id uint16, n uint64) bool {
 	if o == nil || o.released || o.conn == n {
 		return false
 	}
+	if !l.up {
+		return false // a Publish that was waiting is ahead of the list that All is about to make, which has it too
+	}
 	if i := slices.Index(l.resend, id); i > 0 {
 		return false // its turn comes
 	}
@@ -224,10 +232,10 @@ func (l *ledger) mayWrite(id uint16, n uint64) bool {
 func (l *ledger) release(id uint16) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if o := l.out[id]; o != nil {
+	if o := l.out[id]; o != nil && o.packet.Qos == 2 { // a PUBREC for QoS 1 is the server's mistake
 		o.released = true
+		l.dropResend(id)
 	}
-	l.dropResend(id)
 }
 
 func (l *ledger) dropResend(id uint16) {
@@ -339,17 +347,19 @@ func (l *ledger) end(err error) {
 		return
 	}
 	l.isEnded, l.ended, l.up = true, err, false
-	var waiting []*outbound
-	for _, o := range l.out {
-		waiting = append(waiting, o)
-	}
-	slices.SortFunc(waiting, func(a, b *outbound) int { return cmp.Compare(a.seq, b.seq) })
-	l.cond.Broadcast()
-	l.mu.Unlock()
+	waiting := slices.SortedFunc(maps.Values(l.out), func(a, b *outbound) int { return cmp.Compare(a.seq, b.seq) })
+	var tell []func(error)
 	for _, o := range waiting {
 		if o.done != nil {
-			o.done(l.endedError())
+			tell = append(tell, o.done)
+			o.done = nil // an acknowledgement that still arrives is too late
 		}
+	}
+	l.cond.Broadcast()
+	err = l.endedError()
+	l.mu.Unlock()
+	for _, done := range tell {
+		done(err)
 	}
 }
 

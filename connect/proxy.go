@@ -2,6 +2,7 @@ package connect
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -14,19 +15,28 @@ import (
 
 	"golang.org/x/net/http/httpproxy"
 	"golang.org/x/net/proxy"
+
+	"mq/tlsconf"
 )
 
 var proxyPorts = map[string]int{"socks5": 1080, "socks5h": 1080, "http": 8080, "https": 443}
 
-// ParseProxy reads a --proxy URL: socks5h:// (the proxy looks the name up), socks5:// (we do) or http:// and https:// (the CONNECT method), with
-// an optional percent-encoded user:password@. The error is an *OptionError without user name and password.
+// ParseProxy reads a --proxy URL: socks5h:// (the proxy looks the name up), socks5:// (we do) or http:// and https://
+// (the CONNECT method), with an optional percent-encoded user:password@. The error is an *OptionError without user name
+// and password.
 func ParseProxy(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || proxyPorts[u.Scheme] == 0 {
+	if err != nil || u.Hostname() == "" || proxyPorts[u.Scheme] == 0 || !validPort(u.Port()) {
 		return nil, &OptionError{Flag: "proxy", Value: RedactURL(s), Reason: "want socks5h://, socks5://, http:// or https:// and a host",
 			hints: []string{"for example --proxy socks5h://localhost:1080"}}
 	}
 	return u, nil
+}
+
+// validPort reports whether s, of which url.Parse has checked the digits, is a port or empty.
+func validPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && n > 0
 }
 
 // proxy returns the proxy to go through, nil for none. Without --proxy the usual variables decide: HTTP_PROXY for ws,
@@ -41,36 +51,37 @@ func (o *Options) proxy() (*url.URL, error) {
 		}
 		return o.Getenv(name)
 	}
-	all := env("ALL_PROXY")
-	c := httpproxy.Config{HTTPProxy: all, HTTPSProxy: all, NoProxy: env("NO_PROXY")}
-	scheme := "http"
+	text := env("ALL_PROXY")
 	switch o.Network {
 	case WS:
-		if p := env("HTTP_PROXY"); p != "" {
-			c.HTTPProxy = p
-		}
+		text = cmp.Or(env("HTTP_PROXY"), text)
 	case WSS:
-		scheme = "https"
-		if p := env("HTTPS_PROXY"); p != "" {
-			c.HTTPSProxy = p
-		}
+		text = cmp.Or(env("HTTPS_PROXY"), text)
 	}
-	u, err := c.ProxyFunc()(&url.URL{Scheme: scheme, Host: net.JoinHostPort(o.Host, strconv.Itoa(o.Port))})
-	if err != nil {
-		return nil, &OptionError{Flag: "proxy", Reason: "the proxy named in the environment is not a valid URL",
-			hints: []string{"correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or name this host in NO_PROXY"}}
-	}
-	if u == nil {
+	if text == "" {
 		return nil, nil
 	}
-	return ParseProxy(u.String())
+	// httpproxy only judges whether a proxy is used: a proxy it cannot parse is, to it, none.
+	c := httpproxy.Config{HTTPProxy: "http://proxy", NoProxy: env("NO_PROXY")}
+	if u, err := c.ProxyFunc()(&url.URL{Scheme: "http", Host: o.target()}); u == nil || err != nil {
+		return nil, err
+	}
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := ParseProxy(text)
+	if err != nil {
+		return nil, &OptionError{Flag: "proxy", Value: RedactURL(text), Reason: "the proxy named in the environment is not a valid URL",
+			hints: []string{"correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or name this host in NO_PROXY"}}
+	}
+	return u, nil
 }
 
 // dialProxy opens a TCP connection to the server of o through the proxy p.
 func dialProxy(ctx context.Context, o *Options, p *url.URL) (net.Conn, error) {
 	port := proxyPorts[p.Scheme]
 	if s := p.Port(); s != "" {
-		port, _ = strconv.Atoi(s) // url.Parse has checked the digits
+		port, _ = strconv.Atoi(s) // ParseProxy has checked it
 	}
 	via := net.JoinHostPort(p.Hostname(), strconv.Itoa(port))
 	conn, err := proxyTCP(ctx, o, p, port)
@@ -95,20 +106,27 @@ func proxyTCP(ctx context.Context, o *Options, p *url.URL, port int) (net.Conn, 
 	if err != nil || p.Scheme != "https" {
 		return conn, err
 	}
-	c, err := o.TLS.Config(p.Hostname())
+	// What is meant for the server, such as the client certificate, is none of the proxy's business.
+	t := tlsconf.Options{CAFile: o.TLS.CAFile, CAPath: o.TLS.CAPath, UseOSCerts: o.TLS.UseOSCerts, Insecure: o.TLS.Insecure, KeyLogFile: o.TLS.KeyLogFile}
+	c, err := t.Config(p.Hostname())
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	return handshake(ctx, conn, c)
+	conn, err = handshake(ctx, conn, c)
+	if reason, _, ok := t.Explain(err, p.Hostname()); ok {
+		return nil, &ConnectError{Stage: StageTLS, Reason: reason, Err: err}
+	}
+	return conn, err
 }
 
 func proxyError(ctx context.Context, o *Options, via string, err error) error {
 	var option *OptionError
-	if errors.As(err, &option) {
+	var setting *tlsconf.Error
+	if errors.As(err, &option) || errors.As(err, &setting) {
 		return err
 	}
-	if ctx.Err() != nil {
+	if expired(ctx, err) {
 		return contextError(ctx, o, StageProxy, fmt.Sprintf("no answer from the proxy %s", via))
 	}
 	reason := err.Error()
@@ -152,6 +170,9 @@ func socksConnect(ctx context.Context, conn net.Conn, o *Options, p *url.URL, vi
 	c, err := d.(proxy.ContextDialer).DialContext(ctx, "tcp", target)
 	if err != nil {
 		conn.Close()
+		if expired(ctx, err) {
+			return nil, err
+		}
 		return nil, errors.New(strings.TrimPrefix(plainReason(err), "unknown error "))
 	}
 	return c, nil

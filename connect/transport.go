@@ -239,6 +239,13 @@ func (t *transport) close() error {
 	return t.conn.Close()
 }
 
+// isClosed reports whether close was called.
+func (t *transport) isClosed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closed
+}
+
 // awaitClose waits for close and returns the error the transport had failed with before, if any.
 func (t *transport) awaitClose() error {
 	t.mu.Lock()

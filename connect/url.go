@@ -44,6 +44,9 @@ func ParseURL(s string) (*URL, error) {
 		authority, path = rest[:i], rest[i:]
 	}
 	if err := u.parseAuthority(s, authority); err != nil {
+		if strings.Contains(path, "@") { // then what was taken for host and port is user and password
+			return nil, urlError(s, `the user name or password holds a "/" or "?"`, `write "/" as %2F and "?" as %3F`)
+		}
 		return nil, err
 	}
 	if network == WS || network == WSS {
@@ -89,7 +92,7 @@ func (u *URL) parseAuthority(s, authority string) error {
 			return urlError(s, `the IPv6 address has no closing "]"`, "write it as mqtt://[::1]:1883")
 		}
 		host, port = authority[1:end], strings.TrimPrefix(authority[end+1:], ":")
-		if addr, _, _ := strings.Cut(host, "%"); net.ParseIP(addr) == nil {
+		if addr, _, _ := strings.Cut(host, "%"); net.ParseIP(addr) == nil || !strings.Contains(addr, ":") {
 			return urlError(s, "what stands in brackets is not an IPv6 address", "write it as mqtt://[::1]:1883")
 		}
 	case strings.Count(authority, ":") > 1:
@@ -100,7 +103,11 @@ func (u *URL) parseAuthority(s, authority string) error {
 	if strings.Contains(host, "%") {
 		decoded, err := url.PathUnescape(host)
 		if err != nil {
-			return urlError(s, `the host holds a "%" that is not followed by two hex digits`, "")
+			hint := ""
+			if strings.HasPrefix(authority, "[") {
+				hint = "write a zone as mqtt://[fe80::1%25eth0]"
+			}
+			return urlError(s, `the host holds a "%" that is not followed by two hex digits`, hint)
 		}
 		host = decoded
 	}
@@ -108,17 +115,17 @@ func (u *URL) parseAuthority(s, authority string) error {
 		return urlError(s, "the host is missing", "for example mqtt://localhost/topic")
 	}
 	if port != "" {
-		n, err := strconv.Atoi(port)
-		if err != nil || n < 1 || n > 65535 {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
 			return urlError(s, fmt.Sprintf("port %q: want 1 to 65535", port), "")
 		}
-		u.Port = n
+		u.Port = int(n)
 	}
 	u.Host = host
 	return nil
 }
 
-// urlError leaves out everything before the last "@" of the authority, where user name and password stand.
+// urlError leaves out everything before the last "@", where user name and password stand.
 func urlError(s, reason, hint string) error {
 	e := &OptionError{Flag: "url", Value: RedactURL(s), Reason: reason}
 	if hint != "" {
@@ -127,20 +134,16 @@ func urlError(s, reason, hint string) error {
 	return e
 }
 
-// RedactURL returns s with user name and password masked, also when s is not a valid URL.
+// RedactURL returns s with user name and password masked, also when s is not a valid URL. It would rather mask too much,
+// as in a topic with an "@", than show a password that holds an unencoded "/" or "@".
 func RedactURL(s string) string {
-	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok {
-		scheme, rest = "", s
-	} else {
-		scheme += "://"
-	}
-	end := strings.IndexByte(rest, '/')
+	end := strings.LastIndexByte(s, '@')
 	if end < 0 {
-		end = len(rest)
+		return s
 	}
-	if i := strings.LastIndexByte(rest[:end], '@'); i >= 0 {
-		rest = "•••" + rest[i:]
+	scheme, _, ok := strings.Cut(s[:end], "://")
+	if !ok || strings.ContainsAny(scheme, ":@") {
+		return "•••" + s[end:]
 	}
-	return scheme + rest
+	return scheme + "://•••" + s[end:]
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"mq/tlsconf"
 )
 
 // dialWebSocket opens a WebSocket with the subprotocol "mqtt" [MQTT-6.0.0-3] to the path of o.
@@ -22,16 +24,25 @@ func dialWebSocket(ctx context.Context, o *Options) (net.Conn, error) {
 		path = "/" + path
 	}
 	scheme := "ws"
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialStream(ctx, o) }
+	stop := func() bool { return true }
+	defer func() { stop() }()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := dialStream(ctx, o)
+		if err == nil { // of ctx, the handshake of gorilla only obeys the deadline
+			stop = context.AfterFunc(ctx, func() { conn.Close() })
+		}
+		return conn, err
+	}
 	d := websocket.Dialer{Subprotocols: []string{"mqtt"}, NetDialContext: dial, NetDialTLSContext: dial,
 		ReadBufferSize: 32 << 10, WriteBufferSize: 32 << 10}
 	if o.Network == WSS {
 		scheme = "wss"
 	}
-	u, err := url.Parse(scheme + "://" + o.target() + path)
+	u, err := url.ParseRequestURI(path)
 	if err != nil {
 		return nil, &OptionError{Flag: "ws-path", Value: o.Path, Reason: "not a URL path"}
 	}
+	u.Scheme, u.Host = scheme, o.target() // not parsed as text: a zone needs quoting there
 	ws, resp, err := d.DialContext(ctx, u.String(), o.Header)
 	if err != nil {
 		return nil, webSocketError(ctx, o, resp, err)
@@ -53,21 +64,21 @@ func webSocketError(ctx context.Context, o *Options, resp *http.Response, err er
 		return ce
 	case errors.As(err, &option):
 		return option
-	case ctx.Err() != nil:
+	case expired(ctx, err):
 		return contextError(ctx, o, StageWebSocket, "no answer to the WebSocket handshake")
 	case resp != nil:
 		return &ConnectError{Stage: StageWebSocket, Addr: o.Addr(), Err: err, permanent: resp.StatusCode < 500,
 			Reason: fmt.Sprintf("the server answered the WebSocket handshake with %q", resp.Status),
 			hints:  []string{fmt.Sprintf("check the path: --ws-path is %q (often /mqtt, / or /ws)", o.Path)}}
+	case tlsconf.IsAlert(err): // with TLS 1.3 the server's opinion of our certificate comes with the first read
+		return tlsError(ctx, o, err)
 	case isNetError(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return &ConnectError{Stage: StageWebSocket, Addr: o.Addr(), Err: err,
 			Reason: "the server closed the connection during the WebSocket handshake",
 			hints:  []string{"is this a WebSocket port? For plain MQTT leave out --ws"}}
-	case strings.HasPrefix(err.Error(), "malformed HTTP"), strings.HasPrefix(err.Error(), "net/http"):
-		return &ConnectError{Stage: StageWebSocket, Addr: o.Addr(), Err: err, permanent: true,
-			Reason: "the server does not answer in HTTP", hints: []string{"is this a WebSocket port? For plain MQTT leave out --ws"}}
 	}
-	return err
+	return &ConnectError{Stage: StageWebSocket, Addr: o.Addr(), Err: err, permanent: true,
+		Reason: "the server does not answer in HTTP", hints: []string{"is this a WebSocket port? For plain MQTT leave out --ws"}}
 }
 
 // wsConn is the byte stream that the binary frames of a WebSocket carry; packets and frames need not begin together
