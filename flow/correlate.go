@@ -168,33 +168,6 @@ func (e *published) got(conn int) bool {
 	return false
 }
 
-// unaltered compares what the broker must pass on as it is. It returns the rule that is broken, "" for none.
-func unaltered(in, out packet.Properties) string {
-	for _, w := range [...]struct {
-		id  packet.PropertyID
-		key string
-	}{
-		{packet.PropPayloadFormatIndicator, "E49"}, {packet.PropResponseTopic, "E50"},
-		{packet.PropCorrelationData, "E51"}, {packet.PropContentType, "E54"},
-	} {
-		a, inHas := in.Get(w.id)
-		b, outHas := out.Get(w.id)
-		if inHas != outHas || a.Uint != b.Uint || !bytes.Equal(a.Bytes, b.Bytes) {
-			if w.id == packet.PropPayloadFormatIndicator && a.Uint == b.Uint {
-				continue // 0 is the same as absent
-			}
-			return w.key
-		}
-	}
-	switch sameUser(in, out) {
-	case userLost:
-		return "E52"
-	case userMoved:
-		return "E53"
-	}
-	return ""
-}
-
 type userOrder int
 
 const (

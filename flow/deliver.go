@@ -81,16 +81,17 @@ func (t *Tracker) judgeMatch(c *conn, m *message) {
 
 // judgeIDs applies the rules about subscription identifiers.
 func (t *Tracker) judgeIDs(c *conn, m *message) {
-	k, has := m.match, false
-	for id := range m.p.Properties.SubscriptionIDs() {
-		has = true
-		if !c.sess.subIDs[id] {
-			t.fault(c, "E36", server, "subscription identifier %d", id)
-			return
+	k := m.match
+	if m.props.hasID {
+		for id := range m.p.Properties.SubscriptionIDs() {
+			if !c.sess.subIDs[id] {
+				t.fault(c, "E36", server, "subscription identifier %d", id)
+				return
+			}
 		}
 	}
 	switch {
-	case has || !k.allID:
+	case m.props.hasID || !k.allID:
 	case k.n == 1:
 		t.fault(c, "E34", server, "")
 	default:
@@ -200,15 +201,30 @@ func (t *Tracker) judgeForward(c *conn, m *message) {
 	if len(in) == 0 && len(p.Properties) == 0 {
 		return
 	}
-	if key := unaltered(in, p.Properties); key != "" {
+	was := &t.origin
+	was.read(in)
+	key := was.unaltered(m.props)
+	if key == "" {
+		switch sameUser(in, p.Properties) {
+		case userLost:
+			key = "E52"
+		case userMoved:
+			key = "E53"
+		}
+	}
+	if key != "" {
 		t.fault(c, key, server, "").about(e.number)
 	}
-	expiry, ok := in.Uint(packet.PropMessageExpiryInterval)
-	if !ok {
-		return
+	if was.hasExpiry {
+		t.judgeExpiry(c, m, was.expiry)
 	}
+}
+
+// judgeExpiry judges the expiry of a message that was published with one.
+func (t *Tracker) judgeExpiry(c *conn, m *message, expiry uint32) {
+	e, p := m.origin, m.p
 	waited := (t.now - e.at) / 1e9
-	left, has := p.Properties.Uint(packet.PropMessageExpiryInterval)
+	left, has := m.props.expiry, m.props.hasExpiry
 	switch due := int64(expiry) - waited; {
 	case due < -1 && !p.Dup:
 		t.fault(c, "E56", server, "published %d s ago with an expiry interval of %d s", waited, expiry).about(e.number)

@@ -6,6 +6,7 @@ import "mq/packet"
 type evidence struct {
 	five    int
 	three   int
+	seen    int
 	decided bool
 }
 
@@ -26,7 +27,8 @@ func (t *Tracker) infer(c *conn, typ packet.Type, raw []byte) {
 	case err3 == nil:
 		e.weigh(p5, raw, t.ev.Dir)
 	}
-	e.decided = e.five >= 8 || e.three >= 8 || e.five >= 4 && e.three == 0 || e.three >= 4 && e.five == 0
+	e.seen++
+	e.decided = e.seen >= 64 || e.five >= 8 || e.three >= 8 || e.five >= 4 && e.three == 0 || e.three >= 4 && e.five == 0
 	v := packet.V311
 	if e.five > e.three {
 		v = packet.V5

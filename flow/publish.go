@@ -9,13 +9,14 @@ import (
 
 // onPublish applies a PUBLISH.
 func (t *Tracker) onPublish(c *conn, d int, p *packet.Publish) {
-	alias := uint32(0)
+	props := &t.noProps
 	if len(p.Properties) > 0 {
-		alias, _ = p.Properties.Uint(packet.PropTopicAlias)
+		props = &t.props
+		props.read(p.Properties)
 	}
 	topic := p.Topic
-	if alias != 0 {
-		topic = t.resolve(c, d, uint16(alias), p)
+	if props.alias != 0 {
+		topic = t.resolve(c, d, uint16(props.alias), p)
 	}
 	t.ev.Topic = topic
 	th := maphash.Bytes(t.seed, topic)
@@ -24,7 +25,7 @@ func (t *Tracker) onPublish(c *conn, d int, p *packet.Publish) {
 		s.count++
 		s.bytes += int64(len(t.ev.Raw))
 	}
-	m := message{topic: topic, topicHash: th, hash: maphash.Bytes(t.seed, p.Payload)*31 + th ^ c.serverHash, p: p}
+	m := message{topic: topic, topicHash: th, hash: maphash.Bytes(t.seed, p.Payload)*31 + th ^ c.serverHash, p: p, props: props}
 	t.sum.qos[d][p.QoS&3]++
 	if d == 0 {
 		t.published(c, &m)
@@ -39,6 +40,7 @@ type message struct {
 	topicHash uint64
 	hash      uint64 // of broker, topic and payload
 	p         *packet.Publish
+	props     *pubProps
 	resent    bool
 	match     *match
 	origin    *published
@@ -180,9 +182,7 @@ func (t *Tracker) startPublish(c *conn, d int, m *message) {
 	f.hash, f.topic = m.hash, m.topicHash
 	c.acted[d].seq[kind-KindQoS1]++
 	f.seq = c.acted[d].seq[kind-KindQoS1]
-	if len(p.Properties) > 0 {
-		f.expiry, _ = p.Properties.Uint(packet.PropMessageExpiryInterval)
-	}
+	f.expiry = m.props.expiry
 	if d == 1 {
 		f.wanted = m.match == nil || m.match.n > 0 || !c.known()
 		f.shared = m.match != nil && m.match.n > 0 && m.match.plain == 0

@@ -35,23 +35,20 @@ func (r *pendingRequest) add(t *Tracker, c *conn) {
 	}
 }
 
-func (r *requests) key(t *Tracker, c *conn, topic []byte, p packet.Properties) (uint64, bool) {
-	data, ok := p.Bytes(packet.PropCorrelationData)
-	return maphash.Bytes(t.seed, topic)*31 + maphash.Bytes(t.seed, data) ^ c.serverHash, ok
+func (r *requests) key(t *Tracker, c *conn, topic []byte, x *pubProps) uint64 {
+	return maphash.Bytes(t.seed, topic)*31 + maphash.Bytes(t.seed, x.correlation) ^ c.serverHash
 }
 
 // publish notes a client's request or response.
 func (r *requests) publish(t *Tracker, c *conn, m *message) {
-	if reply, ok := m.p.Properties.Bytes(packet.PropResponseTopic); ok && !m.resent {
-		key, _ := r.key(t, c, reply, m.p.Properties)
-		r.begin(t, c, key, m.topic)
+	if m.props.hasReply && !m.resent {
+		r.begin(t, c, r.key(t, c, m.props.reply, m.props), m.topic)
 		return
 	}
 	if len(r.waiting) == 0 || m.resent {
 		return
 	}
-	key, _ := r.key(t, c, m.topic, m.p.Properties)
-	if q := r.waiting[key]; q != nil {
+	if q := r.waiting[r.key(t, c, m.topic, m.props)]; q != nil {
 		q.add(t, c)
 		t.ev.Flow, t.ev.Step = q.number, q.n
 	}
@@ -79,15 +76,13 @@ func (r *requests) deliver(t *Tracker, c *conn, m *message) {
 	if len(r.waiting) == 0 {
 		return
 	}
-	if reply, ok := m.p.Properties.Bytes(packet.PropResponseTopic); ok {
-		key, _ := r.key(t, c, reply, m.p.Properties)
-		if q := r.waiting[key]; q != nil && q.n == 1 {
+	if m.props.hasReply {
+		if q := r.waiting[r.key(t, c, m.props.reply, m.props)]; q != nil && q.n == 1 {
 			q.add(t, c)
 		}
 		return
 	}
-	key, _ := r.key(t, c, m.topic, m.p.Properties)
-	q := r.waiting[key]
+	q := r.waiting[r.key(t, c, m.topic, m.props)]
 	if q == nil || q.conn != c.number {
 		return
 	}

@@ -55,10 +55,9 @@ func (b *retainedBook) publish(t *Tracker, c *conn, m *message) {
 		e = new(stored)
 		b.byTopic[key] = e
 	}
-	_, expires := m.p.Properties.Uint(packet.PropMessageExpiryInterval)
 	*e = stored{
 		hash: m.hash, before: e.hash, live: e.live, at: t.now, number: t.ev.Number, qos: m.p.QoS,
-		empty: len(m.p.Payload) == 0, expires: expires,
+		empty: len(m.p.Payload) == 0, expires: m.props.hasExpiry,
 	}
 	if e.live == e.hash {
 		e.live = 0

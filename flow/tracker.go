@@ -37,6 +37,9 @@ type Tracker struct {
 	lives     []ConnectionEvent
 
 	pub     packet.Publish
+	props   pubProps // of pub
+	noProps pubProps
+	origin  pubProps // of what a delivery was published as
 	puback  packet.Puback
 	pubrec  packet.Pubrec
 	pubrel  packet.Pubrel
