@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,6 +69,21 @@ func TestLostWithoutReconnect(t *testing.T) {
 			r.expect(Event{Kind: EventConnected})
 			r.none()
 		})
+	}
+}
+
+// TestCloseAfterLoss: a connection that broke is not called a success, however little Close is behind.
+func TestCloseAfterLoss(t *testing.T) {
+	t.Parallel()
+	s := listen(t)
+	o := s.options()
+	session, p := s.open(o)
+	p.drop()
+	for !session.(*pahoSession).conn.isClosed() {
+		runtime.Gosched()
+	}
+	if err := session.Close(); err == nil || err.Error() != lostError(o).Error() {
+		t.Errorf("got %v", err)
 	}
 }
 
