@@ -260,6 +260,9 @@ func (f *flow) close(by Closer) {
 		}
 		f.top.finish(why)
 	}
+	if f.ignored { // what was missing, or the end, settled that it is not MQTT
+		return
+	}
 	if !f.opened && f.ours && f.top != nil && by != CaptureEnded && by != Forgotten && f.half[f.client].syn {
 		f.open(LayerTCP)
 		f.note(f.silence(by))

@@ -34,7 +34,9 @@ func FuzzReadCapture(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := newRecord(t)
 		c := newCapture(r, &ReadOptions{Limits: limits, NoteOther: true})
-		src := newSource(context.Background(), bytes.NewReader(b), nil)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		src := newSource(ctx, bytes.NewReader(b), nil)
 		fr, err := newFrameReader(src, c.secrets, c.note)
 		if err != nil {
 			return

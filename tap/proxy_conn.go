@@ -21,21 +21,22 @@ type proxied struct {
 	link  // of the goroutine that shows events
 	stage *mqttStage
 
-	p       *Proxy
-	client  net.Conn
-	server  net.Conn
-	version atomic.Uint32 // as the CONNECT said, for faults
-	mu      sync.Mutex
-	by      Closer
-	over    bool
-	ended   chan struct{}
+	p        *Proxy
+	stopping func() error // not nil when the proxy is being stopped
+	client   net.Conn
+	server   net.Conn
+	version  atomic.Uint32 // as the CONNECT said, for faults
+	mu       sync.Mutex
+	by       Closer
+	over     bool
+	ended    chan struct{}
 }
 
 // handle serves one client.
 func (p *Proxy) handle(ctx context.Context, raw net.Conn) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &proxied{p: p, ended: make(chan struct{})}
+	c := &proxied{p: p, stopping: ctx.Err, ended: make(chan struct{})}
 	c.since = p.Now()
 	c.conn.FromStart = true
 	c.conn.Client, c.conn.ClientName = endOf(raw.RemoteAddr())
@@ -240,6 +241,8 @@ func (c *proxied) pump(d packet.Direction, from, to net.Conn) {
 			_ = t.SetLinger(0) // pass the reset on
 		}
 		c.end(reset)
+	case c.stopping() != nil:
+		c.end(ClosedByProxy)
 	default:
 		c.end(closed)
 	}

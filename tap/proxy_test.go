@@ -66,13 +66,15 @@ func newFakeServer(t testing.TB, says string, c *tls.Config) *fakeServer {
 
 func (s *fakeServer) serve(conn net.Conn) {
 	defer conn.Close()
+	first := make([]byte, 1)
+	n, _ := io.ReadFull(conn, first)
 	var wg sync.WaitGroup
 	wg.Go(func() { _, _ = io.WriteString(conn, s.says) })
 	b, _ := io.ReadAll(conn)
 	wg.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.got = append(s.got, b)
+	s.got = append(s.got, append(first[:n], b...))
 }
 
 func listen(t testing.TB) net.Listener {

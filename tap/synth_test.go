@@ -189,7 +189,7 @@ func TestFlatMemory(t *testing.T) {
 			t.Errorf("%d packets, want %d", m.packets, g.messages)
 		}
 		live[n] = m.live
-		if m.live > live[10_000]+256<<10 {
+		if m.live > live[10_000]+(2<<20) {
 			t.Errorf("%d bytes live in a capture of %d messages, %d in one of 10,000", m.live, n, live[10_000])
 		}
 	}
