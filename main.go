@@ -48,16 +48,17 @@ func main() {
 	}))
 }
 
-// awaitSignals ends the context at the first signal. The second one ends the process: whoever asks twice does not want
+// awaitSignals ends the context at the first signal. The second one kills the process: whoever asks twice does not want
 // to wait.
 func awaitSignals(cancel context.CancelCauseFunc) {
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
 	cancel(&commands.Interrupted{Signal: <-c})
-	if <-c == syscall.SIGTERM {
-		os.Exit(128 + int(syscall.SIGTERM))
+	again := <-c
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Signal(again)
 	}
-	os.Exit(128 + int(syscall.SIGINT))
 }
 
 func isTerminal(f *os.File) bool {

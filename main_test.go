@@ -74,8 +74,12 @@ func setup(e *testscript.Env, certs *zoo.Zoo) error {
 		return err
 	}
 	w.cleanup(func() { os.RemoveAll(socketDir) })
+	captures, err := filepath.Abs("testdata/captures")
+	if err != nil {
+		return err
+	}
 	for k, v := range map[string]string{
-		"HOME": e.WorkDir, "USERPROFILE": e.WorkDir, "XDG_CONFIG_HOME": filepath.Join(e.WorkDir, ".config"),
+		"CAPTURES": captures, "HOME": e.WorkDir, "USERPROFILE": e.WorkDir, "XDG_CONFIG_HOME": filepath.Join(e.WorkDir, ".config"),
 		"TZ": "Asia/Kolkata", "CERTS": certs.Dir, "NO_PROXY": "*", "UNIX_SOCKET": filepath.Join(socketDir, "s"),
 		"GORACE": "atexit_sleep_ms=0 " + os.Getenv("GORACE"), "SOCKETS": socketDir,
 	} {

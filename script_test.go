@@ -27,6 +27,7 @@ import (
 //	signal INT|TERM|KILL NAME     send a signal
 //	ends N NAME                   wait for NAME, which must end with status N; stdout and stderr are then about it
 //	waitfor FILE REGEX [N]        wait until the file matches the expression, N times
+//	envfrom NAME FILE REGEX       set a variable to what the first group of the expression matches in the file
 //	waitevent KIND WHAT [N]       wait until the broker has reported an event about a client or topic N times
 //	waitsub FILTER [N]            the same for subscriptions
 //	brokercmd drop CLIENT         break the connection of a client
@@ -39,6 +40,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits": cmdExits, "start": cmdStart, "feed": cmdFeed, "signal": cmdSignal, "ends": cmdEnds,
 	"waitfor": cmdWaitFor, "waitevent": cmdWaitEvent, "waitsub": cmdWaitSub, "brokercmd": cmdBroker,
 	"brokerstat": cmdBrokerStat, "fakeserver": cmdFakeServer, "bytes": cmdBytes, "jsonlines": cmdJSONLines, "relay": cmdRelay,
+	"envfrom": cmdEnvFrom,
 }
 
 func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
@@ -226,6 +228,17 @@ func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 	}) {
 		ts.Fatalf("%s does not match %q %d times:\n%s", args[0], args[1], n, last)
 	}
+}
+
+func cmdEnvFrom(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, len(args) == 3, "envfrom NAME FILE REGEX")
+	re, err := regexp.Compile("(?m)" + args[2])
+	ts.Check(err)
+	m := re.FindStringSubmatch(ts.ReadFile(args[1]))
+	if len(m) < 2 {
+		ts.Fatalf("%s does not match %q, or there is no group in it", args[1], args[2])
+	}
+	ts.Setenv(args[0], m[1])
 }
 
 func cmdWaitEvent(ts *testscript.TestScript, neg bool, args []string) {

@@ -108,8 +108,10 @@ func write(w io.Writer, s string) error {
 func (cmd *command) cli(env *Env, all []*command) *cli.Command {
 	var help bool
 	var file string
+	if len(cmd.subs) == 0 {
+		cmd.options = append(cmd.options, &option{group: groupGeneral, name: "options-file", short: "o", arg: "FILE", usage: "read options from FILE, one a line, instead of the default files", set: setString(&file)})
+	}
 	cmd.options = append(cmd.options,
-		&option{group: groupGeneral, name: "options-file", short: "o", arg: "FILE", usage: "read options from FILE, one a line, instead of the default files", set: setString(&file)},
 		&option{group: groupGeneral, name: "help", usage: "print this help", env: noVariable, set: setBool(&help)},
 		&option{group: groupGeneral, name: "version", usage: "print the version", env: noVariable, set: setBool(new(bool))})
 	c := &cli.Command{
@@ -135,7 +137,7 @@ func (cmd *command) cli(env *Env, all []*command) *cli.Command {
 		case len(cmd.subs) > 0 && len(rest) > 0:
 			return unknownCommand(cmd.name+" "+rest[0], cmd.subs)
 		case len(cmd.subs) > 0:
-			return usagef("mq %s what?", cmd.name).hint("mq %s, or `mq %s --help`", wordList(names(cmd.subs)), cmd.name)
+			return usagef("%s what?", cmd.name).hint("mq %s, or `mq %s --help`", wordList(names(cmd.subs)), cmd.name)
 		case len(rest) > 0:
 			return leftover(cmd, rest)
 		}

@@ -51,7 +51,7 @@ type connFlags struct {
 	tls                             tlsconf.Options
 	alpn                            []string
 	noTLS                           bool
-	passphraseFile, passphrase      string
+	passphraseFile                  string
 	keyform                         string
 	psk, pskIdentity, engine, kpass string
 

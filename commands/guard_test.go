@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,14 +29,18 @@ func testEnv(args ...string) (env *Env, stdout, stderr *bytes.Buffer) {
 
 func TestEveryCommandHasWhatItNeeds(t *testing.T) {
 	env, _, _ := testEnv()
-	all := tree(env)
+	all := allCommands(tree(env))
 	if len(all) == 0 {
 		t.Fatal("no commands")
 	}
 	for _, cmd := range all {
 		t.Run(cmd.name, func(t *testing.T) {
 			c := cmd.cli(env, all)
-			scripts, err := filepath.Glob("../testdata/script/" + cmd.name + "_*.txtar")
+			name := strings.ReplaceAll(cmd.name, " ", "_") // a way into inspect may have scripts in one piece: inspect_read.txtar
+			scripts, err := filepath.Glob("../testdata/script/" + name + "_*.txtar")
+			if _, serr := os.Stat("../testdata/script/" + name + ".txtar"); serr == nil {
+				scripts = append(scripts, name)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,8 +51,13 @@ func TestEveryCommandHasWhatItNeeds(t *testing.T) {
 				t.Error("no example in its help")
 			case c.OnUsageError == nil:
 				t.Error("no OnUsageError")
-			case cmd.usage == "" || cmd.about == "" || cmd.args == "" || cmd.run == nil:
-				t.Error("usage, about, args or run is missing")
+			case cmd.usage == "" || cmd.about == "" || cmd.args == "" || (cmd.run == nil) != (len(cmd.subs) > 0):
+				t.Error("usage, about, args or run is missing, or it has both run and subcommands")
+			}
+			for _, sub := range cmd.subs {
+				if !strings.HasPrefix(sub.name, cmd.name+" ") || len(sub.subs) > 0 || len(c.Subcommands) != len(cmd.subs) {
+					t.Errorf("%q is not a leaf of %q", sub.name, cmd.name)
+				}
 			}
 			for _, e := range cmd.example {
 				if !strings.Contains(e.line, "mq "+cmd.name) || e.what == "" {
@@ -60,11 +70,14 @@ func TestEveryCommandHasWhatItNeeds(t *testing.T) {
 
 func TestOptionsOfEachCommand(t *testing.T) {
 	env, _, _ := testEnv()
-	all := tree(env)
+	top := tree(env)
+	all := allCommands(top)
+	for _, cmd := range top { // its subcommands' too
+		cmd.cli(env, all)
+	}
 	word := regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 	meaning := make(map[string]string) // of a name, in all commands that share connection flags
 	for _, cmd := range all {
-		cmd.cli(env, all)
 		seen := make(map[string]bool)
 		for _, o := range cmd.options {
 			switch {
@@ -90,7 +103,7 @@ func TestOptionsOfEachCommand(t *testing.T) {
 					t.Errorf("mq %s --%s: its rival %q does not exist", cmd.name, o.name, r)
 				}
 			}
-			if o.short != "" && cmd.name != "broker" {
+			if o.short != "" && cmd.name != "broker" && !strings.HasPrefix(cmd.name, "inspect ") { // there -v and -i are tcpdump's
 				if other, ok := meaning[o.short]; ok && other != o.name {
 					t.Errorf("-%s is --%s in one command and --%s in another", o.short, other, o.name)
 				}
@@ -113,8 +126,12 @@ func helpOf(t *testing.T, args ...string) string {
 func TestHelpFitsATerminal(t *testing.T) {
 	env, _, _ := testEnv()
 	texts := map[string]string{"mq": helpOf(t, "--help")}
-	for _, cmd := range tree(env) {
-		texts["mq "+cmd.name] = helpOf(t, cmd.name, "--help")
+	for _, cmd := range allCommands(tree(env)) {
+		text := helpOf(t, append(strings.Fields(cmd.name), "--help")...)
+		texts["mq "+cmd.name] = text
+		if diff := cmp.Diff(text, helpOf(t, append([]string{"help"}, strings.Fields(cmd.name)...)...)); diff != "" {
+			t.Errorf("mq help %s differs from its --help:\n%s", cmd.name, diff)
+		}
 	}
 	for name, text := range texts {
 		for i, line := range strings.Split(text, "\n") {
@@ -178,9 +195,22 @@ func TestExitStatusTable(t *testing.T) {
 		}
 		seen[s.code] = true
 	}
-	for _, code := range []int{0, 1, 2, 3, 4, 27, 130, 143} {
+	for _, code := range []int{0, 1, 2, 3, 4, 5, 27, 130, 143} {
 		if !seen[code] {
 			t.Errorf("no row for %d", code)
+		}
+	}
+}
+
+func TestUsageErrorsOfEveryCommand(t *testing.T) {
+	env, _, _ := testEnv()
+	for _, cmd := range allCommands(tree(env)) {
+		args := append(strings.Fields(cmd.name), "--no-such-option")
+		env, stdout, stderr := testEnv(args...)
+		status := Run(context.Background(), *env)
+		want := fmt.Sprintf("mq: unknown option \"--no-such-option\"\nhint: `mq %s --help` lists the options\n", cmd.name)
+		if status != 2 || stdout.Len() > 0 || stderr.String() != want {
+			t.Errorf("mq %s: status %d, stdout %q, stderr %q", strings.Join(args, " "), status, stdout, stderr)
 		}
 	}
 }

@@ -58,6 +58,12 @@ func commandHelp(c *command) string {
 			b.WriteString("\n" + wrap(p, 0) + "\n")
 		}
 	}
+	if len(c.subs) > 0 {
+		b.WriteString("\ncommands:\n")
+	}
+	for _, sub := range c.subs {
+		row(&b, "  mq "+sub.name, 24, sub.usage)
+	}
 	for _, g := range groups(c.options) {
 		fmt.Fprintf(&b, "\n%s:\n", g)
 		for _, o := range c.options {

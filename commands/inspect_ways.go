@@ -74,7 +74,10 @@ func openKeyLog(o *tap.ReadOptions, file string) (err error) {
 		return nil
 	}
 	if o.KeyLog, err = tap.OpenKeyLog(file); err != nil {
-		return usagef("--keylog %q: %v", file, reasonOf(err))
+		if bad := (*tap.Error)(nil); errors.As(err, &bad) && bad.Err != nil {
+			err = bad.Err // what it says before that is said here
+		}
+		return usagef("--keylog %q: %v", file, err)
 	}
 	return nil
 }
@@ -174,7 +177,7 @@ func inspectProxyCommand(env *Env) *command {
 			"the address it listens on, for port 0 too, on standard error. With --fault it disturbs what passes, to see how a device copes.",
 		example: []example{
 			{"mq inspect proxy --listen :1884 --to mqtt://localhost:1883", "devices connect to port 1884"},
-			{"mq inspect proxy --listen :1884 --to mqtts://broker.example.com --fault 'drop PUBACK 10%'", "with lost acknowledgements"},
+			{"mq inspect proxy --listen :1884 --to mqtt://broker --fault 'drop PUBACK 10%'", "with lost acknowledgements"},
 		},
 	}
 	const g = groupConnection
@@ -194,10 +197,13 @@ func inspectProxyCommand(env *Env) *command {
 
 func runInspectProxy(ctx context.Context, env *Env, f *inspectFlags, p *inspectProxyFlags, conn *connFlags) error {
 	if p.listen == "" || p.to == "" {
-		return usagef("mq inspect proxy needs to know where to listen and where to forward to").hint("--listen :1884 --to mqtt://localhost:1883")
+		return usagef("inspect proxy needs to know where to listen and where to forward to").hint("--listen :1884 --to mqtt://localhost:1883")
 	}
 	u, err := connect.ParseURL(p.to)
 	if err != nil {
+		if bad := (*connect.OptionError)(nil); errors.As(err, &bad) {
+			return &usageError{msg: "--to: " + bad.Reason, hints: hintsOf(err)} // a URL may hold a password
+		}
 		return err
 	}
 	dial := connect.Options{Network: u.Network, Host: u.Host, Port: u.Port, SocketPath: u.SocketPath, Path: u.Path, Getenv: env.Getenv}

@@ -328,7 +328,7 @@ func TestOpenTimeoutIsOne(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
 	c := newPahoConn(s, b, 1, time.Now())
-	_, err := c.Read(make([]byte, 1))
+	err := receive(t, async(func() error { _, err := c.Read(make([]byte, 1)); return err }))
 	checkFailure(t, err, "localhost:1883", failure{StageConnack, "connected, but no CONNACK within 1h0m0s", "…", false})
 }
 

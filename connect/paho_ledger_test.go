@@ -66,7 +66,7 @@ func TestLedgerOrder(t *testing.T) {
 	}
 	l.release(3)
 	mayWrite(2, 2, true, "it is first")
-	if err := l.admit(t.Context(), 0); err != nil {
+	if err := receive(t, async(func() error { return l.admit(t.Context(), 0) })); err != nil {
 		t.Error(err)
 	}
 	if l.written != 4 {
@@ -87,7 +87,7 @@ func TestLedgerOwesOnlyThisConnection(t *testing.T) {
 	l.connecting(2)
 	l.connected(true)
 	l.All()
-	if err := l.settle(t.Context()); err != nil {
+	if err := receive(t, async(func() error { return l.settle(t.Context()) })); err != nil {
 		t.Error(err)
 	}
 	l.Put("i.1", pahoPublish(1, 2))

@@ -35,11 +35,11 @@ func typeName(e *flow.PacketEvent) string {
 
 // describe is what matters of the packet's fields, and what the flow knows beyond them.
 func (p *FlowPrinter) describe(e *flow.PacketEvent) (text, remarks string) {
+	if e.Err != nil { // the values before the break are in the tree
+		return clip(safe(e.Err.Error()), longestLine), ""
+	}
 	switch pk := e.Packet.(type) {
 	case nil:
-		if e.Err != nil {
-			text = safe(e.Err.Error())
-		}
 	case *packet.Publish:
 		text = publishText(pk, e.Topic, e.Aliased)
 	case *packet.Connack:
