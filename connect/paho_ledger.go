@@ -81,8 +81,10 @@ func (l *ledger) Put(key string, p packets.ControlPacket) {
 	switch p := p.(type) {
 	case *packets.PublishPacket:
 		if key[0] == 'o' {
-			if l.isEnded {
-				return // nobody would tell the sender; Publish sees that it was not taken
+			if l.isEnded || l.up && len(l.resend) > 0 {
+				// Nobody would tell the sender; or it was admitted before the connection broke and comes too late for the
+				// list of what is sent again, but too early for the end of it. Publish sees that it was not taken.
+				return
 			}
 			l.seq++
 			if p.Qos == 2 {

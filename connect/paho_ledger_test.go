@@ -58,6 +58,12 @@ func TestLedgerOrder(t *testing.T) {
 	mayWrite(4, 2, false, "others come first")
 	mayWrite(5, 2, true, "it is first")
 	mayWrite(5, 2, false, "it was written")
+	before := l.expect(nil)
+	l.Put("o.9", pahoPublish(9, 1)) // admitted on connection 1, and here only now
+	if l.taken() != before {
+		t.Error("a message was taken in the middle of what is sent again")
+	}
+	mayWrite(9, 2, false, "it was not taken")
 	l.Del("o.4") // its acknowledgement comes before its turn
 	mayWrite(4, 2, false, "it is over")
 	mayWrite(3, 2, false, "its PUBREL was sent")

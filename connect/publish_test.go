@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -303,14 +304,17 @@ func TestPublishServerDoesNotRead(t *testing.T) {
 	s := listen(t)
 	o := s.options()
 	o.ConnectTimeout = 300 * time.Millisecond // is also the patience of Close
-	session, _ := s.open(o)
+	opened := openAsync(t, o)
+	p := s.connect(false)
+	_ = p.conn.(*net.TCPConn).SetReadBuffer(4096) // what the system takes does not reach the server either
+	session := opened.session()
 	big := message(0, strings.Repeat("x", 100_000))
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
 	var err error
 	n := 0
 	for ; err == nil && n < 10_000; n++ {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		err = session.Publish(ctx, big, nil)
+		cancel()
 	}
 	if err != context.DeadlineExceeded {
 		t.Fatalf("after %d messages: %v", n, err)
