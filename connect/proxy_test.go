@@ -408,7 +408,7 @@ func TestProxyFromEnvironmentRefuses(t *testing.T) {
 	checkOptionError(t, err, "proxy", `--proxy "http://•••@h": `+reason, hint)
 	o.Getenv = func(n string) string { return map[string]string{"ALL_PROXY": "ftp://user:secret@h"}[n] }
 	_, err = Dial(t.Context(), o)
-	checkOptionError(t, err, "proxy", `--proxy "ftp://•••@h": `+reason, hint)
+	checkOptionError(t, err, "proxy", `--proxy "•••@h": `+reason, hint)
 	o.Host = "localhost" // which needs no proxy
 	if u, err := o.proxy(); u != nil || err != nil {
 		t.Errorf("got %v, %v", u, err)

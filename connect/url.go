@@ -141,9 +141,9 @@ func RedactURL(s string) string {
 	if end < 0 {
 		return s
 	}
-	scheme, _, ok := strings.Cut(s[:end], "://")
-	if !ok || strings.ContainsAny(scheme, ":@") {
-		return "•••" + s[end:]
+	scheme, _, _ := strings.Cut(s[:end], "://")
+	if _, known := urlNetworks[strings.ToLower(scheme)]; !known && proxyPorts[scheme] == 0 {
+		return "•••" + s[end:] // what looks like a scheme may be a user name, with a password of slashes
 	}
 	return scheme + "://•••" + s[end:]
 }
