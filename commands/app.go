@@ -24,6 +24,7 @@ type command struct {
 	run     func(ctx context.Context) error
 	// operand takes the arguments that are no options, one at a time; nil for a command that has none.
 	operand func(string) error
+	local   bool       // it is no client of a broker: the common lines of the options file are not for it
 	subs    []*command // named "parent child"; a command that has some does nothing itself
 }
 
@@ -37,7 +38,7 @@ func tree(env *Env) []*command {
 
 // Run runs the command line of env and returns the exit status. Errors have been printed.
 func Run(ctx context.Context, env Env) int {
-	err := interruption(ctx, newApp(&env).RunContext(ctx, env.Args))
+	err := quietPipe(interruption(ctx, newApp(&env).RunContext(ctx, env.Args)))
 	printError(env.Stderr, err)
 	return statusOf(err)
 }
@@ -76,7 +77,7 @@ func newApp(env *Env) *cli.App {
 
 func helpCommand(env *Env, commands []*command) *cli.Command {
 	return &cli.Command{Name: "help", HideHelp: true, SkipFlagParsing: true, Action: func(c *cli.Context) error {
-		if !c.Args().Present() {
+		if first := c.Args().First(); first == "" || first == "help" || first == "--help" {
 			return write(env.Stdout, appHelp(commands))
 		}
 		name := strings.Join(c.Args().Slice(), " ")
@@ -209,12 +210,15 @@ func unknownCommand(name string, commands []*command) error {
 
 // leftover refuses arguments that are no options: the flag library stops reading options at the first of them.
 func leftover(cmd *command, args []string) error {
-	e := usagef("unexpected argument %q", args[0])
+	if d := cmd.option("property"); d != nil && d.count > 0 {
+		return usagef("--property is not supported: it needs MQTT 5, which this version of mq does not speak")
+	}
+	e := usagef("unexpected argument %q", cut(args[0]))
 	switch {
 	case cmd.name == "pub" && len(args) >= 2 && !strings.HasPrefix(args[1], "-"):
-		return e.hint("the topic goes after -t and the message after -m: mq pub -t %q -m %q", args[0], args[1])
+		return e.hint("the topic goes after -t and the message after -m: mq pub -t %q -m %q", cut(args[0]), cut(args[1]))
 	case cmd.option("topic") != nil && cmd.option("topic").count == 0:
-		return e.hint("a topic goes after -t: mq %s -t %q", cmd.name, args[0])
+		return e.hint("a topic goes after -t: mq %s -t %q", cmd.name, cut(args[0]))
 	case len(args) > 1 && strings.HasPrefix(args[1], "-"):
 		return e.hint("everything mq %s takes is an option with a name; quote values with spaces. What follows (%s) was not read", cmd.name, strings.Join(optionWords(args[1:]), " "))
 	}
@@ -236,7 +240,10 @@ func flagError(command string, err error, options []*option) error {
 		if letters := joined(name, options); letters != "" {
 			return usagef("unknown option %q", "-"+name).hint("letters are not joined: write %s", letters)
 		}
-		e := usagef("unknown option %q", dashed(name))
+		if o := attached(name, options); o != nil {
+			return usagef("unknown option %q", "-"+o.short+"...").hint("put a space between -%s and its value", o.short)
+		}
+		e := usagef("unknown option %q", dashed(cut(name)))
 		var known []string
 		for _, o := range options {
 			known = append(known, o.name)
@@ -265,6 +272,19 @@ func joined(name string, options []*option) string {
 		return ""
 	}
 	return strings.Join(apart, " ")
+}
+
+// attached returns the option of which name is the letter with the value right behind it, as in -q1.
+func attached(name string, options []*option) *option {
+	for _, o := range options {
+		if o.short == "" || o.arg == "" || len(name) < 2 || !strings.HasPrefix(name, o.short) {
+			continue
+		}
+		if name[0] < 'a' || name[1] < 'a' || name[1] > 'z' { // else it is a misspelt word
+			return o
+		}
+	}
+	return nil
 }
 
 func dashed(name string) string {

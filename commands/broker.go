@@ -31,7 +31,7 @@ type brokerOptions struct {
 func brokerCommand(env *Env) *command {
 	o := &brokerOptions{}
 	cmd := &command{
-		name: "broker", usage: "run a small broker for development and tests",
+		name: "broker", local: true, usage: "run a small broker for development and tests",
 		args: "[options]",
 		about: "Runs an MQTT broker (3.1, 3.1.1 and 5.0) until it is interrupted. It is meant for development, tests and smoke " +
 			"tests, not for production: use mosquitto, EMQX or their like there.\n\nWhen it accepts connections it prints its " +
@@ -56,7 +56,7 @@ func brokerCommand(env *Env) *command {
 		{group: l, name: "key", arg: "FILE", usage: "private key of --cert (PEM)", set: setString(&o.key)},
 		{group: a, name: "cafile", arg: "FILE", usage: "CA certificates that client certificates are checked with", set: setString(&o.ca)},
 		{group: a, name: "require-certificate", usage: "refuse clients without a certificate; needs --cafile", set: setBool(&o.requireCert)},
-		{group: a, name: "users", arg: "FILE", usage: "users and what they may do: lines `user NAME PASSWORD`, below each `read FILTER`, `write FILTER`, `readwrite FILTER` or `deny FILTER`", set: setString(&o.users)},
+		{group: a, name: "users", arg: "FILE", usage: "users and what they may do: lines `user NAME PASSWORD`, below each `read FILTER`, `write FILTER`, `readwrite FILTER` or `deny FILTER`, with %u for the user name and %c for the client identifier; lines before the first user are for everyone", set: setString(&o.users)},
 		{group: a, name: "allow-anonymous", usage: "let clients without a user name in from everywhere", set: setBool(&o.anonymous)},
 		{group: groupGeneral, name: "store", arg: "FILE", usage: "keep retained messages and sessions in FILE across restarts", set: setString(&o.store)},
 		{group: groupGeneral, name: "verbose", short: "v", usage: "a line on standard error for each client that connects, subscribes or leaves; twice for messages too", set: countBool(&o.verbose)},

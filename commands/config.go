@@ -81,6 +81,9 @@ func applyFile(cmd *command, all []*command, name string, optional bool) error {
 	sc := bufio.NewScanner(f)
 	sc.Buffer(nil, 1<<20)
 	section := cmd.name
+	if cmd.local && len(all) > 0 {
+		section = "" // the common lines are about connections to a broker
+	}
 	for line := 1; sc.Scan(); line++ {
 		text := strings.TrimRight(sc.Text(), " \t\r")
 		switch {
@@ -88,7 +91,7 @@ func applyFile(cmd *command, all []*command, name string, optional bool) error {
 			continue
 		case text[0] == '[':
 			section = strings.Trim(text, "[]")
-			if len(all) > 0 && !slices.Contains(names(all), section) {
+			if section == "" || len(all) > 0 && !slices.Contains(names(all), section) {
 				return usagef("%s:%d: no command %q", name, line, section).hint("the commands are %s", wordList(names(all)))
 			}
 			continue

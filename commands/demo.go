@@ -20,7 +20,7 @@ import (
 func demoCommand(env *Env) *command {
 	var color string
 	return &command{
-		name: "demo", usage: "see MQTT at work: a heater reports its temperature",
+		name: "demo", local: true, usage: "see MQTT at work: a heater reports its temperature",
 		args: "[options]",
 		about: "Starts a broker on a free port of this machine, subscribes to home/#, publishes a heater's temperature at QoS 0, 1 " +
 			"and 2, and shows every packet. Nothing outside this machine is touched, and nothing stays behind.",

@@ -68,7 +68,7 @@ var exitStatuses = []exitStatus{
 	{27, "-W ran out", isA[*timeoutError]},
 	{2, "wrong usage; nothing was sent", isUsage},
 	{3, "could not connect: DNS, TCP, TLS, WebSocket, or no CONNACK in time", isA[*connect.ConnectError]},
-	{4, "refused by the broker: connection, subscription or message", isA[*connect.RefusedError]},
+	{4, "refused by the broker: a connection or a subscription", isA[*connect.RefusedError]},
 	{5, "an expectation was not met: --fail-on", isA[*expectationError]},
 	{1, "failed while running", func(error) bool { return true }},
 }
@@ -136,11 +136,16 @@ func hintsOf(err error) []string {
 	return nil
 }
 
+// longestLine is how many bytes of an error are shown.
+const longestLine = 1000
+
 // oneLine keeps an error on one line and control characters off the terminal, whoever wrote it.
 func oneLine(s string) string {
 	var b strings.Builder
-	for _, r := range s {
+	for i, r := range s {
 		switch {
+		case i > longestLine:
+			return b.String() + "..."
 		case r == '\n' || r == '\r' || r == '\t':
 			b.WriteByte(' ')
 		case r < ' ' || r >= 0x7f && r < 0xa0:

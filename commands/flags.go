@@ -151,13 +151,16 @@ func tlsOptions(f *connFlags) []*option {
 }
 
 // given reports whether the option was set by any source.
-func (f *connFlags) given(name string) bool {
+func (f *connFlags) given(name string) bool { return f.source(name) != fromDefault }
+
+// source returns where the value of an option came from.
+func (f *connFlags) source(name string) source {
 	for _, o := range f.options {
 		if o.name == name {
-			return o.count > 0
+			return o.source
 		}
 	}
-	return false
+	return fromDefault
 }
 
 // build makes connection options of the flags, and returns the topic of the URL if it has one. It reads the files and
@@ -220,6 +223,12 @@ func (f *connFlags) setVersion(_ *Env, o *connect.Options, _ *string) error {
 
 func (f *connFlags) setAddress(_ *Env, o *connect.Options, topic *string) error {
 	o.Network = connect.TCP
+	if strings.ContainsAny(f.host, "@/") {
+		return usagef("--host takes a name or an address, not a URL").hint("give a URL with --url")
+	}
+	if host, port, ok := strings.Cut(f.host, ":"); ok && !strings.Contains(port, ":") {
+		return usagef("--host %q: the port has an option of its own", cut(f.host)).hint("--host %s --port %s", cut(host), cut(port))
+	}
 	if f.url != "" {
 		u, err := connect.ParseURL(f.url)
 		if err != nil {
@@ -336,6 +345,11 @@ func (f *connFlags) askPassphrase(env *Env, file string) ([]byte, error) {
 }
 
 func (f *connFlags) setIdentity(env *Env, o *connect.Options, _ *string) error {
+	for _, t := range []struct{ flag, text string }{{"id", f.id}, {"id-prefix", f.idPrefix}, {"username", o.Username}} {
+		if err := checkText(t.flag, t.text); err != nil {
+			return err
+		}
+	}
 	switch {
 	case f.given("id") && f.given("id-prefix"):
 		return usagef("--id and --id-prefix exclude each other").hint("leave one of them out")
@@ -401,6 +415,9 @@ func firstLine(flag, file string) (string, error) {
 
 func (f *connFlags) setWill(_ *Env, o *connect.Options, _ *string) error {
 	if f.given("will-topic") {
+		if err := checkText("will-topic", f.will.Topic); err != nil {
+			return err
+		}
 		w := f.will
 		w.Payload, w.QoS = []byte(f.willPayload), packet.QoS(f.willQoS)
 		o.Will = &w

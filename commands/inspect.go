@@ -37,7 +37,7 @@ func viewOptions(f *inspectFlags) []*option {
 
 func inspectCommand(env *Env) *command {
 	return &command{
-		name: "inspect", usage: "see what is on the wire, packet by packet",
+		name: "inspect", local: true, usage: "see what is on the wire, packet by packet",
 		args:  "read|proxy|live|decode [options]",
 		about: "Shows MQTT conversations: which packet went which way, what each byte means, how the handshakes of QoS 1 and 2 went, and which rule of the standard was broken, and by whom.",
 		example: []example{

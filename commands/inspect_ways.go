@@ -19,7 +19,7 @@ func inspectReadCommand(env *Env) *command {
 	f := &inspectFlags{}
 	var file, keylog string
 	cmd := &command{
-		name: "inspect read", usage: "show the conversations in a capture file", args: "FILE [options]", operand: oneOperand(&file, "capture file"),
+		name: "inspect read", local: true, usage: "show the conversations in a capture file", args: "FILE [options]", operand: oneOperand(&file, "capture file"),
 		about: "Reads pcap and pcapng files, plain or gzip, or standard input as \"-\", and shows every MQTT packet in them. TCP is " +
 			"put together again, WebSocket and TLS (with --keylog, or with secrets in the file) are taken off, and MQTT is " +
 			"recognised on any port.",
@@ -97,7 +97,7 @@ func inspectDecodeCommand(env *Env) *command {
 	var words []string
 	var file, version, from string
 	cmd := &command{
-		name: "inspect decode", usage: "explain bytes", args: "BYTES... [options]", operand: addString(&words),
+		name: "inspect decode", local: true, usage: "explain bytes", args: "BYTES... [options]", operand: addString(&words),
 		about: "Explains control packets given as hex digits, a hex dump or base64, as arguments, in a file, or on standard input.",
 		example: []example{
 			{"mq inspect decode 30 0d 00 0b 68 6f 6d 65 2f 68 65 61 74 65 72", "a PUBLISH"},
@@ -172,7 +172,7 @@ func inspectProxyCommand(env *Env) *command {
 	f, p := &inspectFlags{}, &inspectProxyFlags{}
 	conn := &connFlags{}
 	cmd := &command{
-		name: "inspect proxy", usage: "stand between clients and a broker and show what passes", args: "--listen ADDRESS --to URL [options]",
+		name: "inspect proxy", local: true, usage: "stand between clients and a broker and show what passes", args: "--listen ADDRESS --to URL [options]",
 		about: "Forwards every connection byte for byte to the broker of --to and shows the packets, until it is interrupted. Prints " +
 			"the address it listens on, for port 0 too, on standard error. With --fault it disturbs what passes, to see how a device copes.",
 		example: []example{
@@ -250,7 +250,7 @@ func inspectLiveCommand(env *Env) *command {
 	var iface, keylog string
 	var ports []uint16
 	cmd := &command{
-		name: "inspect live", usage: "watch a network interface", args: "[-i INTERFACE] [--port PORT...] [options]",
+		name: "inspect live", local: true, usage: "watch a network interface", args: "[-i INTERFACE] [--port PORT...] [options]",
 		about: "Shows the MQTT packets that pass a network interface as they happen, until it is interrupted. Linux only; it needs " +
 			"the right to capture, which root has.",
 		example: []example{{"sudo mq inspect live -i lo --port 1883", "what passes between programs of this machine"}},

@@ -29,6 +29,8 @@ type pubOptions struct {
 	repeat   int
 	delay    time.Duration
 	rate     float64
+
+	topicOption *option
 }
 
 func pubCommand(env *Env) *command {
@@ -55,13 +57,14 @@ func pubCommand(env *Env) *command {
 		{group: g, name: "null-records", short: "0", usage: "publish each record of standard input that ends with a NUL byte, as find -print0 writes them", set: setBool(&o.records), rivals: sources},
 		{group: g, name: "null-message", short: "n", usage: "publish an empty message", set: setBool(&o.null), rivals: sources},
 		{group: g, name: "stdin-file", short: "s", usage: "publish all of standard input as one message", set: setBool(&o.stdin), rivals: sources},
-		{group: g, name: "qos", short: "q", arg: "QOS", usage: "quality of service: 0 at most once, 1 at least once, 2 exactly once (default 0)", set: setInt(&o.qos, 0, 2)},
+		{group: g, name: "qos", short: "q", arg: "QOS", usage: "quality of service: 0 at most once, 1 at least once, 2 exactly once (default 0); exactly once across a broken connection needs -c and --id, so that the broker keeps the session", set: setInt(&o.qos, 0, 2)},
 		{group: g, name: "retain", short: "r", usage: "ask the broker to keep the message for later subscribers", set: setBool(&o.retain)},
 		{group: g, name: "repeat", arg: "N", usage: "publish everything N times", set: setInt(&o.repeat, 1, math.MaxInt)},
 		{group: g, name: "repeat-delay", arg: "TIME", usage: "wait between repetitions, counted from the delivery of the one before", set: setDuration(&o.delay, 0)},
 		{group: g, name: "rate", arg: "N", usage: "publish at most N messages a second", set: setFloat(&o.rate, 0.001, math.Inf(1))},
 	}, connOptions(&o.conn)...)
 	cmd.options = append(cmd.options, talkOptions(&o.talk)...)
+	o.topicOption = cmd.option("topic")
 	cmd.run = func(ctx context.Context) error { return runPub(ctx, env, o) }
 	return cmd
 }
@@ -78,6 +81,8 @@ func (o *pubOptions) validate(env *Env, urlTopic string) error {
 		o.topic = urlTopic
 	}
 	switch {
+	case urlTopic != "" && o.topic != urlTopic && o.topicSource() == fromFlag && o.conn.source("url") == fromFlag:
+		return usagef("two topics: %q in --url and %q in --topic", cut(urlTopic), cut(o.topic)).hint("leave one of them out; a message goes to one topic")
 	case o.topic == "":
 		return usagef("no topic to publish to").hint("add -t TOPIC, for example -t home/heater")
 	case sources == 0 && env.StdinTTY:
@@ -96,7 +101,15 @@ func (o *pubOptions) validate(env *Env, urlTopic string) error {
 		}
 		return e
 	}
-	return nil
+	return checkText("topic", o.topic)
+}
+
+// topicSource returns where the topic came from.
+func (o *pubOptions) topicSource() source {
+	if o.topicOption == nil {
+		return fromDefault
+	}
+	return o.topicOption.source
 }
 
 // runPub publishes what o says and returns when everything was acknowledged.
@@ -259,7 +272,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // showProgress keeps a line on a terminal's standard error up to date during a long run; the answer ends it.
 func (p *publisher) showProgress() (end func()) {
 	long := p.o.lines || p.o.records || p.o.repeat > 1
-	if !long || !p.env.StderrTTY || p.talk.quiet || p.talk.debug {
+	if !long || p.env.StdinTTY && p.src.r != nil || !p.env.StderrTTY || p.talk.quiet || p.talk.debug {
 		return func() {}
 	}
 	line := format.NewProgress(p.env.Stderr, p.width)

@@ -74,7 +74,7 @@ func subscribeOptions(o *subOptions) []*option {
 	const g = groupSubscribe
 	return []*option{
 		{group: g, name: "topic", short: "t", arg: "FILTER", usage: "topic filter to subscribe to, + and # are wildcards; @0, @1 or @2 at its end is its QoS; may be repeated", set: addString(&o.topics)},
-		{group: g, name: "qos", short: "q", arg: "QOS", usage: "greatest quality of service of the messages (default 0)", set: setInt(&o.qos, 0, 2)},
+		{group: g, name: "qos", short: "q", arg: "QOS", usage: "greatest quality of service of the messages: 0, 1 or 2 (default 0)", set: setInt(&o.qos, 0, 2)},
 		{group: g, name: "filter-out", short: "T", arg: "FILTER", usage: "do not print messages whose topic matches; may be repeated", set: addString(&o.filterOut)},
 		{group: g, name: "unsubscribe", short: "U", arg: "FILTER", usage: "unsubscribe after subscribing; may be repeated", set: addString(&o.unsubscribe)},
 		{group: g, name: "strict", usage: "fail when the broker refuses one of several filters", set: setBool(&o.strict)},
@@ -112,8 +112,8 @@ func outputOptions(o *subOptions) []*option {
 
 // validate applies the rules that need no network and parses the filters.
 func (o *subOptions) validate(env *Env, urlTopic string) error {
-	if len(o.topics) == 0 && urlTopic != "" {
-		o.topics = []string{urlTopic}
+	if urlTopic != "" && (len(o.topics) == 0 || o.conn.source("url") == fromFlag) {
+		o.topics = append(o.topics, urlTopic)
 	}
 	if err := o.refuse(env); err != nil {
 		return err
@@ -179,7 +179,7 @@ func parseSubscription(s string, qos packet.QoS) (connect.Subscription, error) {
 	if err := packet.CheckTopicFilter(filter); err != nil {
 		return connect.Subscription{}, usagef("%v", err).hint(`"+" stands for one level and "#", at the end, for all that follow: 'home/+/temp', 'home/#'`)
 	}
-	return connect.Subscription{Filter: filter, QoS: qos}, nil
+	return connect.Subscription{Filter: filter, QoS: qos}, checkText("topic", filter)
 }
 
 // runSub subscribes and prints until there is a reason to end.
@@ -212,7 +212,10 @@ func runSub(ctx context.Context, env *Env, o *subOptions) error {
 	if cerr := hangUp(session, true); err == nil && !o.endless() {
 		err = cerr
 	}
-	return quietPipe(errors.Join(err, out.close()))
+	if oerr := out.close(); err == nil { // else it is the same error, or a lesser one
+		err = oerr
+	}
+	return quietPipe(err)
 }
 
 // endless reports whether nothing but a signal ends the run.

@@ -71,7 +71,7 @@ func (s *subOutput) close() error {
 		err = s.watch.Close()
 	}
 	if err = errors.Join(err, s.w.Flush()); err != nil {
-		return fmt.Errorf("write standard output: %w", err)
+		return fmt.Errorf("write standard output: %w", reasonOf(err))
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (r *receiver) ended(ctx context.Context, err error) error {
 
 // receive handles one message, in the session's goroutine. What it does not accept is not acknowledged.
 func (r *receiver) receive(m *packet.Message) bool {
-	if r.full.Load() {
+	if r.full.Load() || r.o.exitAfter {
 		return false
 	}
 	r.arrivals.Add(1)
@@ -121,13 +121,13 @@ func (r *receiver) receive(m *packet.Message) bool {
 		r.end(errDone)
 		return false
 	}
-	if r.filteredOut(m) {
+	if r.filteredOut(m) || m.Retain && r.o.noRetained {
 		return true
 	}
 	if m.Retain && r.remover != nil && len(m.Payload) > 0 {
 		r.remover.add(m.Topic)
 	}
-	if m.Retain && r.o.noRetained || r.o.random > 0 && rand.Float64()*100 >= r.o.random {
+	if r.o.random > 0 && rand.Float64()*100 >= r.o.random {
 		return true
 	}
 	r.total.Add(1)

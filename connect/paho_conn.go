@@ -26,6 +26,7 @@ type pahoConn struct {
 	upSince   atomic.Int64 // Unix nanoseconds of a CONNACK with success, 0 for none
 	unread    atomic.Int64 // bytes that have arrived and paho has not taken
 	wrote     atomic.Int64 // PUBLISH packets paho has written
+	pinged    atomic.Bool  // a PINGREQ has no PINGRESP
 	left      int          // bytes of the packet being read that paho has still to take
 	deadline  *time.Timer  // of the CONNACK
 
@@ -72,6 +73,11 @@ func (c *pahoConn) reason() error {
 // Close closes the socket without flushing; a DISCONNECT has been flushed when it was written.
 func (c *pahoConn) Close() error {
 	c.deadline.Stop()
+	c.mu.Lock()
+	if c.err == nil && c.pinged.Load() { // paho closes a connection whose server does not answer a ping
+		c.err = &LostError{Addr: c.s.opts.Addr(), Reason: "the server did not answer a ping"}
+	}
+	c.mu.Unlock()
 	c.s.ledger.lost(c.number)
 	return c.transport.close()
 }
@@ -94,6 +100,8 @@ func (c *pahoConn) Write(b []byte) (int, error) {
 		}
 	case packet.SUBSCRIBE, packet.UNSUBSCRIBE:
 		c.noteSubscribe(t, b)
+	case packet.PINGREQ:
+		c.pinged.Store(true)
 	}
 	if err := c.write(b); err != nil {
 		return 0, err
@@ -193,7 +201,10 @@ func (c *pahoConn) nextPacket() error {
 			return c.fail(c.violation("it sent a PUBLISH of QoS 3"))
 		}
 		return nil
-	case packet.PUBACK, packet.PUBREC, packet.PUBREL, packet.PUBCOMP, packet.PINGRESP:
+	case packet.PINGRESP:
+		c.pinged.Store(false)
+		return nil
+	case packet.PUBACK, packet.PUBREC, packet.PUBREL, packet.PUBCOMP:
 		return nil
 	default:
 		return c.fail(c.violation(fmt.Sprintf("it sent %s, which a server does not send", t)))
