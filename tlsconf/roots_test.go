@@ -62,10 +62,6 @@ func TestCAFileRefused(t *testing.T) {
 }
 
 func TestCAFileOpenFails(t *testing.T) {
-	secret := write(t, "secret", "x")
-	if err := os.Chmod(secret, 0); err != nil {
-		t.Fatal(err)
-	}
 	tests := []struct {
 		name string
 		file string
@@ -73,15 +69,12 @@ func TestCAFileOpenFails(t *testing.T) {
 	}{
 		{"missing", zf("no.pem"), failure{`--cafile "no.pem": no such file or directory`, nil}},
 		{"a directory", zf("capath"), failure{`--cafile "capath": is a directory, not a file`, []string{"use --capath DIRECTORY"}}},
-		{"unreadable", secret, failure{`--cafile "secret": permission denied`, nil}},
+		{"below a file", filepath.Join(zf("ca.pem"), "x"), failure{`--cafile "ca.pem/x": not a directory`, nil}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.file == secret && os.Geteuid() <= 0 {
-				t.Skip("root may read everything, and Windows has no such modes")
-			}
 			_, err := Options{CAFile: tt.file}.Config("localhost")
-			if diff := cmp.Diff(tt.want, failed(t, err, filepath.Dir(secret))); diff != "" {
+			if diff := cmp.Diff(tt.want, failed(t, err, t.TempDir())); diff != "" {
 				t.Error(diff)
 			}
 		})
