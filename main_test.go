@@ -78,8 +78,12 @@ func setup(e *testscript.Env, certs *zoo.Zoo) error {
 	if err != nil {
 		return err
 	}
+	docs, err := filepath.Abs("docs")
+	if err != nil {
+		return err
+	}
 	for k, v := range map[string]string{
-		"CAPTURES": captures, "HOME": e.WorkDir, "USERPROFILE": e.WorkDir, "XDG_CONFIG_HOME": filepath.Join(e.WorkDir, ".config"),
+		"CAPTURES": captures, "DOCS": docs, "HOME": e.WorkDir, "USERPROFILE": e.WorkDir, "XDG_CONFIG_HOME": filepath.Join(e.WorkDir, ".config"),
 		"TZ": "Asia/Kolkata", "CERTS": certs.Dir, "NO_PROXY": "*", "UNIX_SOCKET": filepath.Join(socketDir, "s"),
 		"GORACE": "atexit_sleep_ms=0 " + os.Getenv("GORACE"), "SOCKETS": socketDir,
 	} {
