@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -259,6 +260,10 @@ func TestEvents(t *testing.T) {
 	}
 	if err := s.DisconnectClient("c"); !errors.Is(err, ErrNotConnected) {
 		t.Fatalf("DisconnectClient again: %v", err)
+	}
+	// A message is counted after it was written, so that its receiver can be faster than the counter.
+	for end := time.Now().Add(5 * time.Second); s.Stats().Sent != 1 && time.Now().Before(end); {
+		runtime.Gosched()
 	}
 	st := s.Stats()
 	if st.Received != 1 || st.Sent != 1 || st.Dropped != 0 {
