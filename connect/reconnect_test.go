@@ -452,6 +452,23 @@ func TestKeepAlive(t *testing.T) {
 	p.expect(&packet.Disconnect{})
 }
 
+// TestMissingPingresp: when paho gives a connection up because no PINGRESP has come, the loss says so. Paho waits ten
+// seconds before it closes the connection; here it is closed at once.
+func TestMissingPingresp(t *testing.T) {
+	t.Parallel()
+	s := listen(t)
+	o := s.options()
+	o.KeepAlive = 1
+	session, p := s.open(o)
+	p.expect(&packet.Pingreq{})
+	session.(*pahoSession).closeConn()
+	receive(t, session.Done())
+	want := &LostError{Addr: o.Addr(), Reason: "the server did not answer a ping"}
+	if diff := cmp.Diff(error(want), session.Err()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestStatsAcrossConnections: what every connection carried is counted, to the byte.
 func TestStatsAcrossConnections(t *testing.T) {
 	t.Parallel()
