@@ -225,7 +225,7 @@ func (p *publisher) pump(ctx context.Context) error {
 			if err := p.session.Drain(ctx); err != nil { // the delay counts from delivery
 				return err
 			}
-			if err := pause(ctx, p.o.delay); err != nil {
+			if err := connect.Sleep(ctx, p.o.delay); err != nil {
 				return err
 			}
 		}
@@ -240,7 +240,7 @@ func (p *publisher) publish(ctx context.Context, payload []byte) error {
 	if p.interval > 0 {
 		now := p.env.Now()
 		if wait := p.next.Sub(now); wait > 0 {
-			if err := pause(ctx, wait); err != nil {
+			if err := connect.Sleep(ctx, wait); err != nil {
 				return err
 			}
 		} else if wait < -time.Second {
@@ -255,18 +255,6 @@ func (p *publisher) publish(ctx context.Context, payload []byte) error {
 func (p *publisher) tooLong(number int, length int64) {
 	p.skipped++
 	p.talk.say("message %d is not sent: %d bytes, the limit is %d", number, length, p.o.maxPayload())
-}
-
-// pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // showProgress keeps a line on a terminal's standard error up to date during a long run; the answer ends it.

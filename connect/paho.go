@@ -74,7 +74,7 @@ func openPaho(ctx context.Context, o Options) (Session, error) {
 			return nil, err
 		}
 		o.OnEvent(Event{Kind: EventRetrying, Err: err, Attempt: retry.attempt, Delay: wait})
-		if err := sleep(ctx, wait); err != nil {
+		if err := Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 	}
@@ -225,7 +225,7 @@ func (s *pahoSession) pace() error {
 		return err
 	}
 	s.opts.OnEvent(Event{Kind: EventRetrying, Err: err, Attempt: attempt, Delay: wait})
-	return sleep(s.ctx, wait)
+	return Sleep(s.ctx, wait)
 }
 
 func (s *pahoSession) dial() (net.Conn, error) {
